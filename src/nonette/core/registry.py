@@ -1,0 +1,41 @@
+"""What Nonette has, as lazy `"module:Name"` strings: one line a network, system, recipe or importer.
+
+Nothing is imported until it is asked for by name, so the command line starts at once. A contract test walks
+both ways: every line resolves, and every file of the rooms named here has a line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from nonette.core.errors import InputError
+
+NETWORKS: Mapping[str, str] = {
+    "vqgan": "nonette.models.vqgan:VQGAN",
+    "bart": "nonette.models.bart:Bart",
+    "clip": "nonette.models.clip:CLIP",
+    "judge": "nonette.models.judge:Judge",
+}
+
+SYSTEMS: Mapping[str, str] = {
+    "dalle_mini": "nonette.pipelines.dalle_mini:DalleMini",
+}
+
+RECIPES: Mapping[str, str] = {}
+
+
+def resolve(table: Mapping[str, str], name: str, field: str) -> Any:
+    """The object registered under `name`; `field` is what the person called it in the error.
+
+    Raises:
+        InputError: There is no such name in the table.
+    """
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choices: {', '.join(sorted(table))}"
+        raise InputError(field, name, f"there is none of that name; {hint}")
+    module, attribute = table[name].split(":")
+    return getattr(importlib.import_module(module), attribute)
