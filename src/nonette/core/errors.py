@@ -31,6 +31,10 @@ class CheckpointError(NonetteError):
     """A model folder cannot be used: missing, damaged, unsafe, or of other shapes than its config says."""
 
 
+class Stopped(NonetteError):
+    """Whoever asked for the work no longer wants it: `should_stop` said so."""
+
+
 def shorten(value: object, most: int = 60) -> str:
     """The value as Python writes it, on one printable line of at most `most` characters."""
     if isinstance(value, str):
