@@ -1,0 +1,299 @@
+"""CLIP: a picture and a sentence as two unit vectors whose cosine says how well they fit.
+
+The published towers exactly (Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
+Supervision", section 2.4; sizes in its tables 19 and 20): a pre-norm vision transformer read at its class
+token, and a causal text transformer read at the end-of-text token. `VIT_B_32` and `VIT_L_14` are OpenAI's.
+
+Notable choices: three switches make the small towers that we train ourselves on little compute. `stem_channels`
+puts 3×3 convolutions of stride 2 before the patches (Xiao et al. 2021, "Early Convolutions Help Transformers See
+Better"; off in the published towers); `is_causal` off lets words see what follows; the normalisation of pixels
+belongs to the config, so callers give pictures in [-1, 1] like to every other network here. Whatever follows the
+first end token never matters: causality or a mask hides it, so any padding will do.
+
+What it does not know: words (it takes ids), resizing (pictures come at `image.size`), and losses.
+
+Shapes: B batch, C channels, H, W pixels, N image tokens (class token first), L text tokens, D width of a tower,
+E size of the shared embedding, h heads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from nonette.core.errors import InputError
+
+INITIAL_LOGIT_SCALE = math.log(1 / 0.07)  # section 2.5: temperature 0.07
+
+
+def _check_heads(width: int, num_heads: int) -> None:
+    """A width must split evenly into heads."""
+    if width % num_heads:
+        raise InputError("width", width, f"it must be a multiple of num_heads {num_heads}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTowerConfig:
+    """The picture's side.
+
+    Attributes:
+        size: Height and width of a picture in pixels, a multiple of `patch_size`.
+        patch_size: Pixels a side of what becomes one token.
+        width: Channels of a token, a multiple of `num_heads`.
+        num_layers: Transformer blocks.
+        num_heads: Attention heads.
+        stem_channels: Output channels of the 3×3 stride-2 convolutions before the patches; () for none. Their
+            common stride, 2 ** len, must divide `patch_size`.
+        mean: Of each colour in [0, 1]; pixels are normalised as (x - mean) / std.
+        std: Of each colour in [0, 1].
+    """
+
+    size: int
+    patch_size: int
+    width: int
+    num_layers: int
+    num_heads: int
+    stem_channels: tuple[int, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if self.patch_size % 2 ** len(self.stem_channels):
+            limit = f"a stem of stride {2 ** len(self.stem_channels)} must divide it"
+            raise InputError("patch_size", self.patch_size, limit)
+        if self.size % self.patch_size:
+            raise InputError("size", self.size, f"it must be a multiple of patch_size {self.patch_size}")
+        _check_heads(self.width, self.num_heads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTowerConfig:
+    """The sentence's side.
+
+    Attributes:
+        vocabulary_size: Number of token ids.
+        length: Longest sentence in tokens, start and end included; shorter rows are allowed.
+        width: Channels of a token, a multiple of `num_heads`.
+        num_layers: Transformer blocks.
+        num_heads: Attention heads.
+        end_token: Id at whose first occurrence the sentence is read.
+        is_causal: Whether a token sees only itself and what precedes it.
+    """
+
+    vocabulary_size: int
+    length: int
+    width: int
+    num_layers: int
+    num_heads: int
+    end_token: int
+    is_causal: bool
+
+    def __post_init__(self) -> None:
+        _check_heads(self.width, self.num_heads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CLIPConfig:
+    """Both towers, the size E of their shared embedding, and the activation of their feed-forwards."""
+
+    image: ImageTowerConfig
+    text: TextTowerConfig
+    embedding_size: int
+    activation: Literal["quick_gelu", "gelu"]
+
+
+OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
+OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+
+VIT_B_32 = CLIPConfig(
+    image=ImageTowerConfig(
+        size=224,
+        patch_size=32,
+        width=768,
+        num_layers=12,
+        num_heads=12,
+        stem_channels=(),
+        mean=OPENAI_MEAN,
+        std=OPENAI_STD,
+    ),
+    text=TextTowerConfig(
+        vocabulary_size=49_408,
+        length=77,
+        width=512,
+        num_layers=12,
+        num_heads=8,
+        end_token=49_407,
+        is_causal=True,
+    ),
+    embedding_size=512,
+    activation="quick_gelu",
+)
+
+VIT_L_14 = CLIPConfig(
+    image=ImageTowerConfig(
+        size=224,
+        patch_size=14,
+        width=1024,
+        num_layers=24,
+        num_heads=16,
+        stem_channels=(),
+        mean=OPENAI_MEAN,
+        std=OPENAI_STD,
+    ),
+    text=TextTowerConfig(
+        vocabulary_size=49_408,
+        length=77,
+        width=768,
+        num_layers=12,
+        num_heads=12,
+        end_token=49_407,
+        is_causal=True,
+    ),
+    embedding_size=768,
+    activation="quick_gelu",
+)
+
+
+class CLIP(nn.Module):
+    """Two towers into one space of E dimensions, and the learned sharpness of their comparison."""
+
+    def __init__(self, config: CLIPConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.image_tower = ImageTower(config.image, config.embedding_size, config.activation)
+        self.text_tower = TextTower(config.text, config.embedding_size, config.activation)
+        self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))  # the logarithm of 1 / temperature
+
+    def forward(self, pixels: Tensor, text_ids: Tensor) -> Tensor:
+        """Logits (B pictures, B' sentences): cosines times `exp(logit_scale)`; arguments as of the towers."""
+        pictures = self.encode_image(pixels)  # (B, E)
+        sentences = self.encode_text(text_ids)  # (B', E)
+        return self.logit_scale.exp() * pictures @ sentences.T  # (B, B')
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """Pictures (B, 3, size, size) in [-1, 1] as unit vectors (B, E)."""
+        return F.normalize(self.image_tower(pixels), dim=-1)
+
+    def encode_text(self, text_ids: Tensor) -> Tensor:
+        """Sentences, ids (B, L) with L at most `text.length`, as unit vectors (B, E)."""
+        return F.normalize(self.text_tower(text_ids), dim=-1)
+
+
+class ImageTower(nn.Module):
+    """A vision transformer (Dosovitskiy et al. 2021) with a norm before its blocks, read at the class token."""
+
+    def __init__(self, config: ImageTowerConfig, embedding_size: int, activation: str) -> None:
+        super().__init__()
+        self.config = config
+        channels = (3, *config.stem_channels)
+        self.stem = nn.ModuleList(
+            nn.Conv2d(before, after, kernel_size=3, stride=2, padding=1)
+            for before, after in zip(channels, config.stem_channels, strict=False)
+        )
+        patch = config.patch_size // 2 ** len(config.stem_channels)
+        self.patches = nn.Conv2d(channels[-1], config.width, kernel_size=patch, stride=patch, bias=False)
+        num_tokens = 1 + (config.size // config.patch_size) ** 2
+        self.class_token = nn.Parameter(torch.empty(config.width))
+        self.positions = nn.Parameter(torch.empty(num_tokens, config.width))
+        self.norm_before = nn.LayerNorm(config.width)
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.num_heads, activation) for _ in range(config.num_layers)
+        )
+        self.norm_after = nn.LayerNorm(config.width)
+        self.projection = nn.Linear(config.width, embedding_size, bias=False)
+        nn.init.normal_(self.class_token, std=config.width**-0.5)
+        nn.init.normal_(self.positions, std=config.width**-0.5)
+        nn.init.normal_(self.projection.weight, std=config.width**-0.5)
+        _initialise(self.blocks, config.width)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pictures (B, 3, size, size) in [-1, 1] as vectors (B, E) of any length."""
+        mean = pixels.new_tensor(self.config.mean).view(3, 1, 1)
+        std = pixels.new_tensor(self.config.std).view(3, 1, 1)
+        x = ((pixels + 1) / 2 - mean) / std  # (B, 3, H, W)
+        for convolution in self.stem:
+            x = F.gelu(convolution(x))  # (B, C, H/2, W/2) each time
+        x = rearrange(self.patches(x), "b d h w -> b (h w) d")  # (B, N-1, D)
+        class_token = self.class_token.expand(x.shape[0], 1, -1)
+        x = torch.cat([class_token, x], dim=1) + self.positions  # (B, N, D)
+        x = self.norm_before(x)
+        for block in self.blocks:
+            x = block(x, mask=None)  # (B, N, D)
+        return self.projection(self.norm_after(x[:, 0]))  # (B, E)
+
+
+class TextTower(nn.Module):
+    """A transformer over token ids, read at the first end token."""
+
+    def __init__(self, config: TextTowerConfig, embedding_size: int, activation: str) -> None:
+        super().__init__()
+        self.config = config
+        self.tokens = nn.Embedding(config.vocabulary_size, config.width)
+        self.positions = nn.Parameter(torch.empty(config.length, config.width))
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.num_heads, activation) for _ in range(config.num_layers)
+        )
+        self.norm_after = nn.LayerNorm(config.width)
+        self.projection = nn.Linear(config.width, embedding_size, bias=False)
+        nn.init.normal_(self.tokens.weight, std=0.02)
+        nn.init.normal_(self.positions, std=0.01)
+        nn.init.normal_(self.projection.weight, std=config.width**-0.5)
+        _initialise(self.blocks, config.width)
+
+    def forward(self, text_ids: Tensor) -> Tensor:
+        """Sentences, ids (B, L), as vectors (B, E) of any length; a row without an end token is read at its last."""
+        num_tokens = text_ids.shape[1]
+        place = torch.arange(num_tokens, device=text_ids.device)
+        ends = torch.where(text_ids == self.config.end_token, place, num_tokens - 1).amin(dim=1)  # (B,)
+        if self.config.is_causal:
+            mask = place[:, None] >= place[None, :]  # (L, L), True where a row may look
+        else:
+            mask = (place <= ends[:, None])[:, None, None, :]  # (B, 1, 1, L)
+        x = self.tokens(text_ids) + self.positions[:num_tokens]  # (B, L, D)
+        for block in self.blocks:
+            x = block(x, mask)  # (B, L, D)
+        x = x[torch.arange(len(x), device=x.device), ends]  # (B, D)
+        return self.projection(self.norm_after(x))  # (B, E)
+
+
+class Block(nn.Module):
+    """Attention, then a feed-forward four times as wide; each behind its norm, added to what came in."""
+
+    def __init__(self, width: int, num_heads: int, activation: str) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.activation = activation
+        self.norm_attention = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self.norm_feed_forward = nn.LayerNorm(width)
+        self.feed_forward_in = nn.Linear(width, 4 * width)
+        self.feed_forward_out = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Tokens (B, N, D) to the same shape; `mask` is True where a query may see a key, (B|1, 1, N|1, N)."""
+        qkv = self.query_key_value(self.norm_attention(x))  # (B, N, 3 D)
+        q, k, v = rearrange(qkv, "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, h, N, D/h)
+        x = x + self.attention_out(rearrange(seen, "b h n d -> b n (h d)"))
+        hidden = self.feed_forward_in(self.norm_feed_forward(x))  # (B, N, 4 D)
+        hidden = hidden * torch.sigmoid(1.702 * hidden) if self.activation == "quick_gelu" else F.gelu(hidden)
+        return x + self.feed_forward_out(hidden)
+
+
+def _initialise(blocks: nn.ModuleList, width: int) -> None:
+    """Normal weights, narrower where they add to the residual stream, as the published code starts them."""
+    residual_std = width**-0.5 * (2 * len(blocks)) ** -0.5
+    for block in blocks:
+        nn.init.normal_(block.query_key_value.weight, std=width**-0.5)
+        nn.init.normal_(block.attention_out.weight, std=residual_std)
+        nn.init.normal_(block.feed_forward_in.weight, std=(2 * width) ** -0.5)
+        nn.init.normal_(block.feed_forward_out.weight, std=residual_std)
+        for linear in (block.query_key_value, block.attention_out):
+            nn.init.zeros_(linear.bias)
