@@ -27,8 +27,11 @@ class InputError(NonetteError, ValueError):
         super().__init__(f"{field} is {shorten(value)}, but {limit}")
 
 
-class CheckpointError(NonetteError):
-    """A model folder cannot be used: missing, damaged, unsafe, or of other shapes than its config says."""
+class CheckpointError(NonetteError, ValueError):
+    """A model folder cannot be used: missing, damaged, unsafe, or of other shapes than its config says.
+
+    It counts as a person's mistake (exit status 2), since the cure is to give another folder.
+    """
 
 
 class Stopped(NonetteError):
