@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class VQGANConfig:
     """All sizes of a VQGAN.
 
     Attributes:
@@ -60,7 +60,7 @@ class Config:
         return self.resolution // self.downsampling
 
 
-F16_16384 = Config(
+F16_16384 = VQGANConfig(
     resolution=256,
     patch_size=1,
     channels=128,
@@ -79,7 +79,7 @@ F16_16384 = Config(
 class VQGAN(nn.Module):
     """Pictures in [-1, 1] ↔ grids of codes."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: VQGANConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
@@ -140,7 +140,7 @@ class VQGAN(nn.Module):
 class Encoder(nn.Module):
     """Folded pixels (B, 3·patch², H/patch, W/patch) → (B, z_channels, h, w)."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: VQGANConfig) -> None:
         super().__init__()
         widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
         size = config.resolution // config.patch_size
@@ -170,7 +170,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """(B, z_channels, h, w) → folded pixels (B, 3·patch², H/patch, W/patch)."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: VQGANConfig) -> None:
         super().__init__()
         widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
         size = config.grid_size

@@ -1,0 +1,214 @@
+"""VQGAN's objective: reconstruct scenes through a codebook, sharply.
+
+Losses of Esser et al. (2021), section 3.1: reconstruction, commitment, a patch adversary with hinge loss whose
+weight follows the gradients at the last layer (equation 7), and a distance in feature space. The features are
+the adversary's own (Larsen et al. 2016, "Autoencoding beyond pixels"), since no pre-trained network is at
+hand. The codebook follows the latents as a moving average (van den Oord et al. 2017, appendix A.1), and codes
+nobody uses are moved onto latents of the current batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from PIL import Image
+from torch import Tensor, nn
+
+from nonette.core.config import to_dict
+from nonette.data.scenes.dataset import SceneDataset
+from nonette.data.scenes.world import PREVIEW_SEED, World
+from nonette.models import vqgan
+from nonette.training import pictures
+from nonette.training.objective import Batch, Export, Objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to train on, and how the losses weigh.
+
+    Attributes:
+        network: Sizes of the VQGAN.
+        world: The scenes; held-out pairs are left out of them.
+        data_seed: Seed of the scenes.
+        edge_weight: Of the distance between horizontal and vertical differences, which keeps outlines.
+        commitment_weight: β of van den Oord et al.
+        adversary_weight: Share of the adversary, before the adaptive weight.
+        feature_weight: Of the distance in the adversary's features.
+        adversary_from: Share of the budget after which the adversary counts.
+        adversary_channels: Channels of the adversary's first layer.
+        codebook_decay: Of the moving average of latents a code.
+        revive_below: A code used less than this many times a batch, on average, is moved.
+    """
+
+    network: vqgan.VQGANConfig
+    world: World
+    data_seed: int = 1
+    edge_weight: float = 1.0
+    commitment_weight: float = 0.25
+    adversary_weight: float = 0.1
+    feature_weight: float = 1.0
+    adversary_from: float = 0.6
+    adversary_channels: int = 32
+    codebook_decay: float = 0.98
+    revive_below: float = 0.1
+
+
+class VQGANObjective(Objective):
+    """Optimisers `autoencoder` and, once it counts, `adversary`."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.dataset = SceneDataset(settings.world, settings.data_seed, settings.network.resolution)
+        network = vqgan.VQGAN(settings.network)
+        network.codebook.requires_grad_(False)  # follows the latents instead
+        network.to(memory_format=torch.channels_last)
+        self.networks = nn.ModuleDict({"vqgan": network})
+        self.adversary = Adversary(settings.adversary_channels)
+        size, dims = settings.network.codebook_size, settings.network.code_dim
+        self.register_buffer("code_counts", torch.ones(size))
+        self.register_buffer("code_sums", network.codebook.weight.detach().clone())
+        self.register_buffer("is_started", torch.zeros((), dtype=torch.bool))
+        self.optimised = {
+            "autoencoder": [p for p in network.parameters() if p.requires_grad],
+            "adversary": list(self.adversary.parameters()),
+        }
+        self._last: dict[str, Tensor] = {}
+
+    def batch(self, indices: range) -> Batch:
+        """Scenes as uint8 (B, H, W, 3)."""
+        return {"pixels": pictures.stack([self.dataset[index]["pixels"] for index in indices])}
+
+    def loss(self, name: str, batch: Batch, step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Reconstruction and codebook for the autoencoder, hinge for the adversary."""
+        is_adverse = progress >= self.settings.adversary_from
+        if name == "adversary":
+            return self._adversary_loss(is_adverse)
+        network = self.networks["vqgan"]
+        pixels = pictures.to_float(batch["pixels"]).contiguous(memory_format=torch.channels_last)
+        latents = network.latents(pixels)  # (B, D, h, w)
+        if not self.is_started:
+            self._start_codebook(latents.detach())
+        codes = network.nearest(latents.detach())
+        quantised = network.embed(codes)
+        drawn = network.decode(latents + (quantised - latents).detach())
+        commitment = F.mse_loss(latents, quantised.detach())
+        error = (drawn - pixels).abs().mean() + (drawn - pixels).square().mean()
+        reconstruction = error + self.settings.edge_weight * _edge_distance(drawn, pixels)
+        loss = reconstruction + self.settings.commitment_weight * commitment
+        figures = {
+            "psnr": -10 * torch.log10((drawn.detach().clamp(-1, 1) - pixels).square().mean() / 4),
+            "commitment": commitment.detach(),
+            "codes_used": (self.code_counts > self.settings.revive_below).float().mean(),
+        }
+        if is_adverse:
+            loss = loss + self._deceive(drawn, pixels, reconstruction)
+        self._last = {"latents": latents.detach(), "codes": codes, "drawn": drawn.detach(), "pixels": pixels}
+        return loss, figures
+
+    def after_step(self, step: int) -> None:
+        """Move the codes after the latents, and the unused ones onto latents of this batch."""
+        flat = rearrange(self._last["latents"], "b d h w -> (b h w) d")
+        codes = self._last["codes"].flatten()
+        decay = self.settings.codebook_decay
+        counts = torch.zeros_like(self.code_counts).index_add_(0, codes, torch.ones_like(codes, dtype=torch.float32))
+        sums = torch.zeros_like(self.code_sums).index_add_(0, codes, flat.float())
+        self.code_counts.lerp_(counts, 1 - decay)
+        self.code_sums.lerp_(sums, 1 - decay)
+        dead = (self.code_counts < self.settings.revive_below).nonzero().flatten()
+        if len(dead):
+            generator = torch.Generator().manual_seed(step)
+            chosen = torch.randint(len(flat), (len(dead),), generator=generator).to(flat.device)
+            self.code_counts[dead] = 1.0
+            self.code_sums[dead] = flat[chosen].float()
+        table = self.networks["vqgan"].codebook.weight
+        table.data.copy_(self.code_sums / self.code_counts.clamp_min(1e-5)[:, None])
+        self._last = {}
+
+    def sheet(self, networks: nn.ModuleDict) -> Image.Image:
+        """Scenes above, what is left of them below."""
+        dataset = SceneDataset(self.settings.world, PREVIEW_SEED, self.settings.network.resolution)
+        shown = pictures.stack([dataset[index]["pixels"] for index in range(24)])
+        network = networks["vqgan"]
+        device = next(network.parameters()).device
+        drawn = network.decode_codes(network.encode(pictures.to_float(shown.to(device))))
+        return pictures.rows([list(shown.numpy()), list(pictures.to_uint8(drawn))], num_columns=12)
+
+    def export(self, networks: nn.ModuleDict) -> Export:
+        """The autoencoder alone."""
+        return Export(
+            system="vqgan",
+            networks={"vqgan": networks["vqgan"]},
+            registry_names={"vqgan": "vqgan"},
+            settings={"world": to_dict(self.settings.world)["name"]},
+        )
+
+    def _adversary_loss(self, is_adverse: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        """Hinge loss (Lim and Ye 2017); nothing to learn before the adversary counts."""
+        if not is_adverse:
+            return sum(parameter.sum() for parameter in self.adversary.parameters()) * 0.0, {}
+        real = self.adversary(self._last["pixels"])[-1]
+        fake = self.adversary(self._last["drawn"])[-1]
+        loss = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+        return loss, {"adversary_margin": (real.mean() - fake.mean()).detach()}
+
+    def _deceive(self, drawn: Tensor, pixels: Tensor, reconstruction: Tensor) -> Tensor:
+        """The autoencoder's side of the game: adaptive weight of equation 7, and matched features."""
+        self.adversary.requires_grad_(False)
+        fake = self.adversary(drawn)
+        with torch.no_grad():
+            real = self.adversary(pixels)
+        self.adversary.requires_grad_(True)
+        deception = -fake[-1].mean()
+        last = self.networks["vqgan"].decoder.conv_out.weight
+        pull = torch.autograd.grad(reconstruction, last, retain_graph=True)[0].norm()
+        push = torch.autograd.grad(deception, last, retain_graph=True)[0].norm()
+        adaptive = (pull / (push + 1e-4)).clamp(0, 1e4).detach()
+        features = sum((F.l1_loss(f, r) for f, r in zip(fake[:-1], real[:-1], strict=True)), start=fake[0].new_zeros(()))
+        return self.settings.adversary_weight * adaptive * deception + self.settings.feature_weight * features
+
+    def _start_codebook(self, latents: Tensor) -> None:
+        """Codes start on latents of the first batch."""
+        flat = rearrange(latents, "b d h w -> (b h w) d")
+        generator = torch.Generator().manual_seed(0)
+        chosen = torch.randint(len(flat), (len(self.code_sums),), generator=generator).to(flat.device)
+        jitter = torch.randn(self.code_sums.shape, generator=generator).to(flat.device) * flat.std() * 0.05
+        self.code_sums.copy_(flat[chosen] + jitter)
+        self.networks["vqgan"].codebook.weight.data.copy_(self.code_sums)
+        self.is_started.fill_(True)
+
+
+class Adversary(nn.Module):
+    """Judges 34-pixel patches (Isola et al. 2017): real scenes high, reconstructions low.
+
+    Group norms stand where the original has batch norms, so that a judgement does not depend on the batch.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        widths = [channels, 2 * channels, 4 * channels]
+        self.first = nn.Conv2d(3, channels, 4, stride=2, padding=1)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(before, width, 4, stride=2, padding=1)
+            for before, width in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.norms = nn.ModuleList(nn.GroupNorm(8, width) for width in widths[1:])
+        self.last = nn.Conv2d(widths[-1], 1, 3, padding=1)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """The features of every layer and, last, one judgement a patch (B, 1, H/8, W/8)."""
+        features = [F.leaky_relu(self.first(pixels), 0.2)]
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            features.append(F.leaky_relu(norm(conv(features[-1])), 0.2))
+        return [*features, self.last(features[-1])]
+
+
+def _edge_distance(drawn: Tensor, pixels: Tensor) -> Tensor:
+    """Mean absolute distance of the differences between neighbouring pixels."""
+    difference = drawn - pixels
+    across = (difference[..., 1:] - difference[..., :-1]).abs().mean()
+    down = (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
+    return across + down
