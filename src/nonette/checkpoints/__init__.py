@@ -1,0 +1,1 @@
+"""Checkpoint folders, the store they lie in, and readers of foreign weights."""

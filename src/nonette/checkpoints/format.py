@@ -1,18 +1,21 @@
-"""Our checkpoint format: a folder that describes itself, holds only safetensors, and is believed in nothing.
+"""Our checkpoint format: a folder that describes itself and holds nothing but safetensors and text.
 
     scenes-ar/
-        config.json           what it is: format, name, system, one network config a part, settings, examples
-        vqgan.safetensors     one file a part, or shards with a `vqgan.safetensors.index.json` as Hugging Face
-        bart-00001-of-00002.safetensors ...          names them; no shard is larger than 16 MiB
-        tokenizer.json, vocabulary.json              where the system reads text
-        card.md               data, licence, training compute, scores
+        config.json                       name, system, networks, settings, example sentences
+        vqgan.safetensors                 one file for each network,
+        bart-00001-of-00002.safetensors   or shards of at most 16 MiB
+        bart.safetensors.index.json       with an index, named as Hugging Face names them
+        tokenizer.json, vocabulary.json   where the system reads text
+        card.md                           data, licence, training compute, scores
 
-`write` builds the folder beside its place and renames it, so a folder of that name is always whole. `read` looks
-at `config.json` alone; `Checkpoint.network` builds a part on the meta device and assigns the tensors, after the
-names, shapes, types and finiteness of every one have been checked (`tensors` reads the files).
+`write` builds the folder beside its place and renames it, so a folder of that name is always whole.
+`read` looks at `config.json` alone; `Checkpoint.network` builds a part on the meta device and
+assigns the tensors, after the names, shapes, types and finiteness of every one have been checked
+(`tensors` reads the files).
 
-Two conventions for networks: they keep no non-persistent buffers (whatever is not in the file is rebuilt in
-`forward`), and tied parameters are one `nn.Parameter` under two names, stored once under the first.
+Two conventions for networks: they keep no non-persistent buffers (whatever is not in the file is
+rebuilt in `forward`), and tied parameters are one `nn.Parameter` under two names, stored once under
+the first.
 
 It does not know what a system does with its settings; `engine` and the pipelines do.
 """
@@ -48,7 +51,7 @@ Text = typing.TypeVar("Text")
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One network of a checkpoint: its name in `core.registry.NETWORKS` and its config as JSON values."""
+    """One network: its name in `core.registry.NETWORKS` and its config as JSON values."""
 
     network: str
     config: dict[str, Any]
@@ -72,7 +75,8 @@ class Checkpoint:
     Attributes:
         folder: Where it lies.
         name: The model's own name, such as "scenes-ar"; not necessarily the folder's.
-        system: The name of its pipeline in `core.registry.SYSTEMS`, or what it is for where it does not draw.
+        system: The name of its pipeline in `core.registry.SYSTEMS`, or what it is for where it does
+            not draw.
         settings: The system's settings, JSON values.
         examples: Sentences it draws well.
     """
@@ -101,18 +105,21 @@ class Checkpoint:
         return self._network_config(part)[1]
 
     def network(self, part: str, dtype: torch.dtype = torch.float32) -> nn.Module:
-        """One network with its weights, in eval mode, frozen, on the CPU, its floating tensors in `dtype`.
+        """One network with its weights as `dtype`, in eval mode, frozen, on the CPU.
 
         Raises:
             InputError: There is no such part.
-            CheckpointError: A file is missing or damaged, or its tensors are not those of the config.
+            CheckpointError: A file is missing or damaged, or its tensors are not those of the
+                config.
         """
         network_class, network_config = self._network_config(part)
         try:
             with torch.device("meta"):
                 network: nn.Module = network_class(network_config)
         except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{self._path('config.json')}: networks.{part}.config: {error}") from error
+            raise CheckpointError(
+                f"{self._path('config.json')}: networks.{part}.config: {error}"
+            ) from error
         parameters = network.state_dict(keep_vars=True)
         first_names = _first_names(parameters)
         expected = {name: parameters[name] for name in first_names.values()}
@@ -121,7 +128,9 @@ class Checkpoint:
             {name: loaded[first] for name, first in first_names.items()}, strict=True, assign=True
         )
         left_behind = [name for name, buffer in network.named_buffers() if buffer.is_meta]
-        assert not left_behind, f"{network_class.__name__} keeps non-persistent buffers: {left_behind}"
+        assert not left_behind, (
+            f"{network_class.__name__} keeps non-persistent buffers: {left_behind}"
+        )
         return network.eval().requires_grad_(False)
 
     def tokenizer(self) -> Tokenizer:
@@ -175,19 +184,21 @@ def read(folder: str | os.PathLike[str]) -> Checkpoint:
     """The checkpoint in `folder`; of its files only `config.json` is opened.
 
     Raises:
-        CheckpointError: There is no such folder, or its `config.json` is missing, damaged or of a format that
-            this version does not know.
+        CheckpointError: There is no such folder, or its `config.json` is missing, damaged or of a
+            format that this version does not know.
     """
     folder = Path(folder)
     path = folder / "config.json"
     if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder; a model is a folder with config.json in it")
+        raise CheckpointError(
+            f"{folder} is not a folder; a model is a folder with config.json in it"
+        )
     values = read_json(path)
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: it must hold an object, not {type(values).__name__}")
     if values.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path}: format is {values.get('format')!r}, but this version reads only format {FORMAT}"
+            f"{path}: format is {values.get('format')!r}, but this version reads only {FORMAT}"
         )
     try:
         return Checkpoint(folder, configs.from_dict(Manifest, values, "config"))
@@ -223,9 +234,10 @@ def write(
         card: The text of `card.md`.
         dtype: Of the floating tensors on disk.
         examples: Sentences it draws well.
-        max_shard_bytes: A part larger than this is split; a single larger tensor gets a file of its own.
-        is_replacing: Whether a folder of that name may be replaced. Between two renames there is a moment
-            without either; the old one then lies beside it under a name with a leading dot.
+        max_shard_bytes: A part larger than this is split; a single larger tensor gets a file of its
+            own.
+        is_replacing: Whether a folder of that name may be replaced. Between two renames there is a
+            moment without either; the old one then lies beside it under a name with a leading dot.
 
     Raises:
         CheckpointError: The folder is there and may not be replaced, or a weight is not finite.
@@ -286,7 +298,7 @@ def read_json(path: Path) -> Any:
         raise CheckpointError(f"{path} is larger than {MAX_JSON_BYTES:,} bytes")
     try:
         return json.loads(content, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # ValueError is also UnicodeDecodeError and JSONDecodeError
+    except (ValueError, RecursionError) as error:  # also wrong UTF-8 and wrong JSON
         raise CheckpointError(f"{path} is damaged or not JSON: {_one_line(error)}") from error
 
 

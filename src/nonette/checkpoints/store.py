@@ -1,8 +1,9 @@
 """Where models lie, and how a name becomes a folder.
 
-A model is looked for among the bundled ones, then in `$NONETTE_HOME/models` (`~/.local/share/nonette/models` where
-the variable is not set). Where paths are allowed, as on the command line, anything else is taken as the path of a
-model folder. A name never leaves these places: it has no separators and does not begin with a dot.
+A model is looked for among the bundled ones, then in `$NONETTE_HOME/models`
+(`~/.local/share/nonette/models` where the variable is not set). Where paths are allowed, as on the
+command line, anything else is taken as the path of a model folder. A name never leaves these
+places: it has no separators and does not begin with a dot.
 
 Nothing is downloaded here.
 """
@@ -58,7 +59,9 @@ def find(name_or_path: str = "", *, field: str = "model", allows_paths: bool = T
         for place in places():
             if (place / name / "config.json").is_file():
                 return place / name
-    if allows_paths and name.isprintable() and Path(name).is_dir():
+    if (
+        allows_paths and name.isprintable() and os.path.isdir(name)
+    ):  # Path.is_dir raises on long names
         return Path(name)
     raise InputError(field, name, _advice(name, allows_paths))
 

@@ -1,9 +1,10 @@
 """The tensors of one network on disk: safetensors files, whole or in shards, never pickle.
 
-`save` writes `<part>.safetensors`, or shards and their index in the layout of Hugging Face. `load` believes nothing:
-a file is known by its content and not by its name, its header must fit its length, and every tensor must have the
-name, the shape and the kind of number that the network asks for, and finite values. What the safetensors library
-itself refuses (overlapping offsets, unknown types) is passed on as a `CheckpointError` with the file's name.
+`save` writes `<part>.safetensors`, or shards and their index in the layout of Hugging Face. `load`
+believes nothing: a file is known by its content and not by its name, its header must fit its
+length, and every tensor must have the name, the shape and the kind of number that the network asks
+for, and finite values. What the safetensors library itself refuses (overlapping offsets, unknown
+types) is passed on as a `CheckpointError` with the file's name.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from nonette.core.errors import CheckpointError
 
 MAX_SHARD_BYTES = 16 * 2**20
 MAX_HEADER_BYTES = 100_000_000  # the safetensors library's own limit
-HEADER_BYTES_PER_TENSOR = 160  # beside the name: type, shape, offsets and JSON around them, generously
+HEADER_BYTES_PER_TENSOR = (
+    160  # beside the name: type, shape, offsets and JSON around them, generously
+)
 INDEX_SUFFIX = ".safetensors.index.json"
 
 FOREIGN_STARTS: tuple[tuple[bytes, str], ...] = (
@@ -59,16 +62,21 @@ def save(
 ) -> None:
     """Write the tensors of `part` into the folder, floating ones as `dtype`.
 
-    No file is larger than `max_shard_bytes`, unless a single tensor is. The caller makes the folder atomic.
+    No file is larger than `max_shard_bytes`, unless a single tensor is. The caller makes the folder
+    atomic.
 
     Raises:
         CheckpointError: A tensor holds NaN or an infinity, in itself or after the change of type.
     """
     stored: dict[str, torch.Tensor] = {}
     for name, parameter in parameters.items():
-        tensor = parameter.detach().to("cpu", dtype if parameter.is_floating_point() else parameter.dtype)
+        tensor = parameter.detach().to(
+            "cpu", dtype if parameter.is_floating_point() else parameter.dtype
+        )
         _check_finite(tensor, name, f"{part} as {dtype}")
-        stored[name] = tensor.clone(memory_format=torch.contiguous_format)  # nothing shares memory in the file
+        stored[name] = tensor.clone(
+            memory_format=torch.contiguous_format
+        )  # nothing shares memory in the file
     shards = list(_shards(stored, max_shard_bytes))
     if len(shards) == 1:
         save_file(stored, folder / f"{part}.safetensors", metadata={"format": "pt"})
@@ -80,7 +88,9 @@ def save(
         weight_map.update(dict.fromkeys(shard, file_name))
     total_size = sum(tensor.nbytes for tensor in stored.values())
     index = {"metadata": {"total_size": total_size}, "weight_map": weight_map}
-    (folder / f"{part}{INDEX_SUFFIX}").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    (folder / f"{part}{INDEX_SUFFIX}").write_text(
+        json.dumps(index, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def load(
@@ -91,12 +101,13 @@ def load(
     Args:
         folder: The checkpoint's folder.
         part: The name of the network in it.
-        expected: The network's own parameters and buffers, on the meta device; parameters come back as such.
+        expected: The network's own parameters and buffers, on the meta device; parameters come back
+            as such.
         dtype: Of floating tensors in memory.
 
     Raises:
-        CheckpointError: A file is missing or damaged, names are missing or left over, or a tensor has another
-            shape or type than expected or a value that is not finite.
+        CheckpointError: A file is missing or damaged, names are missing or left over, or a tensor
+            has another shape or type than expected or a value that is not finite.
     """
     places = _places(folder, part)
     loaded: dict[str, torch.Tensor] = {}
@@ -106,10 +117,14 @@ def load(
             listed = {name for name, place in places.items() if place == path}
             if listed != {""} and names != listed:
                 odd = sorted(names ^ listed)
-                raise CheckpointError(f"{path}: its tensors are not those of the index: {_some(odd)}")
+                raise CheckpointError(
+                    f"{path}: its tensors are not those of the index: {_some(odd)}"
+                )
             left_over = sorted(names - set(expected))
             if left_over:
-                raise CheckpointError(f"{path} holds tensors that {part} does not have: {_some(left_over)}")
+                raise CheckpointError(
+                    f"{path} holds tensors that {part} does not have: {_some(left_over)}"
+                )
             for name in sorted(names):
                 loaded[name] = _tensor(file, path, name, expected[name], dtype)
     missing = [name for name in expected if name not in loaded]
@@ -134,7 +149,9 @@ def _places(folder: Path, part: str) -> dict[str, Path]:
         raise CheckpointError(f"{index} is damaged: its weight_map names no files")
     for name in set(weight_map.values()):
         if Path(name).name != name or not name.endswith(".safetensors"):
-            raise CheckpointError(f"{index} names {name!r}, which is not a .safetensors file beside it")
+            raise CheckpointError(
+                f"{index} names {name!r}, which is not a .safetensors file beside it"
+            )
     return {name: folder / file_name for name, file_name in weight_map.items()}
 
 
@@ -162,7 +179,9 @@ def _check_start(path: Path) -> None:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     header_bytes = int.from_bytes(start[:8], "little")
-    is_plausible = len(start) > 8 and start[8:9] == b"{" and header_bytes <= min(size - 8, MAX_HEADER_BYTES)
+    is_plausible = (
+        len(start) > 8 and start[8:9] == b"{" and header_bytes <= min(size - 8, MAX_HEADER_BYTES)
+    )
     if is_plausible:
         return
     for foreign, kind in FOREIGN_STARTS:
@@ -171,11 +190,11 @@ def _check_start(path: Path) -> None:
     if size < 10:
         raise CheckpointError(f"{path} is damaged: it has only {size} bytes")
     if start[8:9] != b"{":
-        raise CheckpointError(f"{path} is not a safetensors file: no header begins at its ninth byte")
+        raise CheckpointError(
+            f"{path} is not a safetensors file: no header begins at its ninth byte"
+        )
     raise CheckpointError(
-        f"{path} is damaged: its header claims {header_bytes:,} bytes, but the file has only {size:,}"
-        if header_bytes > size - 8
-        else f"{path} is damaged: its header claims {header_bytes:,} bytes, over {MAX_HEADER_BYTES:,}"
+        f"{path} is damaged: its header claims {header_bytes:,} bytes of a file of {size:,}"
     )
 
 
@@ -189,17 +208,27 @@ def _tensor(
         raise CheckpointError(f"{path}: {name} has shape {got}, but the network wants {want}")
     stored_type = TYPES.get(view.get_dtype())
     is_floating = expected.is_floating_point()
-    if stored_type is None or (not stored_type.is_floating_point if is_floating else stored_type != expected.dtype):
-        wanted = "floating-point numbers" if is_floating else str(expected.dtype).removeprefix("torch.")
-        raise CheckpointError(f"{path}: {name} is of type {view.get_dtype()}, but the network wants {wanted}")
-    tensor = file.get_tensor(name).to(dtype if is_floating else expected.dtype, copy=True)
+    if stored_type is None or (
+        not stored_type.is_floating_point if is_floating else stored_type != expected.dtype
+    ):
+        wanted = (
+            "floating-point numbers" if is_floating else str(expected.dtype).removeprefix("torch.")
+        )
+        raise CheckpointError(
+            f"{path}: {name} is of type {view.get_dtype()}, but the network wants {wanted}"
+        )
+    tensor: torch.Tensor = file.get_tensor(name).to(
+        dtype if is_floating else expected.dtype, copy=True
+    )
     _check_finite(tensor, name, str(path))
     if isinstance(expected, torch.nn.Parameter):
         return torch.nn.Parameter(tensor, requires_grad=False)
     return tensor
 
 
-def _shards(stored: Mapping[str, torch.Tensor], max_bytes: int) -> Iterator[dict[str, torch.Tensor]]:
+def _shards(
+    stored: Mapping[str, torch.Tensor], max_bytes: int
+) -> Iterator[dict[str, torch.Tensor]]:
     """The tensors in groups, in their order, each group's file within the limit."""
     shard: dict[str, torch.Tensor] = {}
     room = max_bytes - 1024

@@ -1,0 +1,1 @@
+"""Readers of published weights: one file a source, and the only rooms that know foreign names."""
