@@ -1,10 +1,13 @@
 """The errors Nonette raises on purpose.
 
-A person's mistake is an `InputError` (exit status 2, HTTP 4xx); anything the machine could not do is
-another `NonetteError` (exit status 1). The message is one line and is all that a person gets to see.
+A person's mistake is an `InputError` (exit status 2, HTTP 4xx); anything the machine could not do
+is another `NonetteError` (exit status 1). The message is one line and is all that a person gets to
+see.
 """
 
 from __future__ import annotations
+
+MOST_SHOWN = 60  # characters of a value in a message
 
 
 class NonetteError(Exception):
@@ -24,25 +27,29 @@ class InputError(NonetteError, ValueError):
         self.field = field
         self.value = value
         self.limit = limit
-        super().__init__(f"{field} is {shorten(value)}, but {limit}")
+        name = field if field.isprintable() and len(field) <= MOST_SHOWN else shorten(field)
+        super().__init__(f"{name} is {shorten(value)}, but {limit}")
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, object, str]]:
+        """Its three arguments, so that it survives the way out of a worker process."""
+        return type(self), (self.field, self.value, self.limit)
 
 
-class CheckpointError(NonetteError, ValueError):
-    """A model folder cannot be used: missing, damaged, unsafe, or of other shapes than its config says.
-
-    It counts as a person's mistake (exit status 2), since the cure is to give another folder.
-    """
+class CheckpointError(NonetteError):
+    """A model folder cannot be used: missing, damaged, unsafe, or not what its config says."""
 
 
 class Stopped(NonetteError):
     """Whoever asked for the work no longer wants it: `should_stop` said so."""
 
 
-def shorten(value: object, most: int = 60) -> str:
+def shorten(value: object, most: int = MOST_SHOWN) -> str:
     """The value as Python writes it, on one printable line of at most `most` characters."""
-    if isinstance(value, str):
-        head = value[: most + 1]
-        text = repr(head) if head.isprintable() else ascii(head)
+    if isinstance(value, str | bytes):
+        text = repr(value[: most + 1])  # escapes whatever is not printable
     else:
-        text = repr(value)
+        try:
+            text = " ".join(repr(value).split())
+        except ValueError:  # a whole number of more digits than Python cares to write
+            text = f"a {type(value).__name__} too long to show"
     return text if len(text) <= most else f"{text[: most - 1]}…"

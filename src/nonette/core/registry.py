@@ -1,7 +1,8 @@
-"""What Nonette has, as lazy `"module:Name"` strings: one line a network, system, recipe or importer.
+"""What Nonette has, as lazy `"module:Name"` strings: networks, systems, recipes, importers.
 
-Nothing is imported until it is asked for by name, so the command line starts at once. A contract test walks
-both ways: every line resolves, and every file of the rooms named here has a line.
+Nothing is imported until it is asked for by name, so the command line starts at once. A contract
+test walks both ways: every line resolves, and every file of the rooms named here has a line. What
+the named things do, and how they are called, only their own rooms know.
 """
 
 from __future__ import annotations
@@ -26,16 +27,24 @@ SYSTEMS: Mapping[str, str] = {
 
 RECIPES: Mapping[str, str] = {}
 
+IMPORTERS: Mapping[str, str] = {}
+
 
 def resolve(table: Mapping[str, str], name: str, field: str) -> Any:
-    """The object registered under `name`; `field` is what the person called it in the error.
+    """The object registered under `name`; importing its module is the only thing this does.
+
+    Args:
+        table: One of the tables above.
+        name: The name to look up; what comes from a file may be no text at all.
+        field: What the person called it, for the error.
 
     Raises:
         InputError: There is no such name in the table.
     """
-    if name not in table:
-        near = difflib.get_close_matches(name, table, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choices: {', '.join(sorted(table))}"
+    if not isinstance(name, str) or name not in table:
+        near = difflib.get_close_matches(name, table, n=1) if isinstance(name, str) else []
+        choices = ", ".join(sorted(table)) or "none yet"
+        hint = f"did you mean {near[0]!r}?" if near else f"choices: {choices}"
         raise InputError(field, name, f"there is none of that name; {hint}")
     module, attribute = table[name].split(":")
     return getattr(importlib.import_module(module), attribute)
