@@ -1,15 +1,17 @@
-"""The command `nonette`: finds the verb, imports that verb's file alone, and turns errors into exit statuses.
+"""The command `nonette`: finds the verb, imports its file alone, turns errors into exit statuses.
 
 Every verb is one line of `VERBS` and one file beside this one, in one of two shapes:
 
-- a verb is a plain function with typed parameters (`Annotated[..., typer.Option(...)]`); its docstring is its
-  help, and the docstring's first line is the line of help in `VERBS`;
+- a verb is a plain function with typed parameters (`Annotated[..., typer.Option(...)]`); its
+  docstring is its help, and the docstring's first line is the line of help in `VERBS`;
 - a verb with verbs of its own is `app = typer.Typer(help=...)` with the same first line.
 
-Verbs raise `InputError` for what a person did and another `NonetteError` for what the machine could not do; they
-never end the process themselves. Exit statuses: 0 done, 1 failed, 2 not understood, 130 interrupted.
+Verbs raise `InputError` for what a person did and another `NonetteError` for what the machine could
+not do; they never end the process themselves. Exit statuses: 0 done, 1 failed, 2 not understood,
+130 interrupted.
 
-It does not know what any verb does, and importing it imports nothing heavy: `nonette --help` answers at once.
+It does not know what any verb does, and importing it imports nothing heavy: `nonette --help`
+answers at once.
 """
 
 from __future__ import annotations
@@ -38,15 +40,21 @@ class Verb(NamedTuple):
 
 VERBS: Mapping[str, Verb] = {
     "draw": Verb("nonette.cli.draw:draw", "Draw pictures of a sentence, the best match first."),
-    "models": Verb("nonette.cli.models:app", "List the models on this machine and show what they are."),
+    "models": Verb(
+        "nonette.cli.models:app", "List the models on this machine and show what they are."
+    ),
     "data": Verb("nonette.cli.data:app", "Look at the captioned pictures that models learn from."),
-    "train": Verb("nonette.cli.train:train", "Train a network by a recipe, or go on where it stopped."),
-    "evaluate": Verb("nonette.cli.evaluate:app", "Measure how well a model draws what it is asked."),
+    "train": Verb(
+        "nonette.cli.train:train", "Train a network by a recipe, or go on where it stopped."
+    ),
+    "evaluate": Verb(
+        "nonette.cli.evaluate:app", "Measure how well a model draws what it is asked."
+    ),
 }
 
 
 class VerbGroup(TyperGroup):
-    """Knows each verb by its line of help, and imports a verb only when it is the one that was called."""
+    """Knows each verb by its line of help, and imports a verb only when it is called."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -71,7 +79,9 @@ def load(name: str) -> TyperCommand | TyperGroup | Any:
     return get_command(single)
 
 
-app = typer.Typer(cls=VerbGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=VerbGroup, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 
 def _show_version(is_asked: bool) -> None:
@@ -88,7 +98,8 @@ def _show_version(is_asked: bool) -> None:
 @app.callback()
 def _nonette(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Nine pictures for every sentence."""
