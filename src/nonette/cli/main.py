@@ -73,12 +73,14 @@ def load(name: str) -> TyperCommand | TyperGroup | Any:
     module, attribute = VERBS[name].target.split(":")
     target = getattr(importlib.import_module(module), attribute)
     if isinstance(target, typer.Typer):
+        target.rich_markup_mode = None
         return get_group(target)
-    single = typer.Typer(add_completion=False)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name)(target)
     return get_command(single)
 
 
+# Help and usage errors are plain text: half the time to print, and an error stays one line.
 app = typer.Typer(
     cls=VerbGroup, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
 )

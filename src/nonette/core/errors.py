@@ -1,8 +1,8 @@
 """The errors Nonette raises on purpose.
 
-A person's mistake is an `InputError` (exit status 2, HTTP 4xx); anything the machine could not do
-is another `NonetteError` (exit status 1). The message is one line and is all that a person gets to
-see.
+What a person can mend by giving something else is also a `ValueError` (exit status 2, HTTP 4xx), an
+`InputError` above all; what the machine could not do is any other `NonetteError` (exit status 1).
+The message is one line and is all that a person gets to see.
 """
 
 from __future__ import annotations
@@ -35,8 +35,11 @@ class InputError(NonetteError, ValueError):
         return type(self), (self.field, self.value, self.limit)
 
 
-class CheckpointError(NonetteError):
-    """A model folder cannot be used: missing, damaged, unsafe, or not what its config says."""
+class CheckpointError(NonetteError, ValueError):
+    """A model folder cannot be used: missing, damaged, unsafe, or not what its config says.
+
+    It counts as a person's mistake (exit status 2), since the cure is to give another folder.
+    """
 
 
 class Stopped(NonetteError):

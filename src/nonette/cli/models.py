@@ -1,0 +1,96 @@
+"""`nonette models`: which models this machine has, and what each of them is.
+
+Only `config.json` and the card are read, never weights. A folder that cannot be read is listed with
+the reason, so that one damaged model does not hide the others.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nonette.checkpoints import format as checkpoints
+from nonette.checkpoints import store
+from nonette.core.config import to_dict
+from nonette.core.errors import CheckpointError
+
+app = typer.Typer(
+    help="List the models on this machine and show what they are.", no_args_is_help=True
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command("list")
+def list_models(as_json: AsJson = False) -> None:
+    """List all models by name, the default one marked."""
+    rows = [_row(name) for name in store.names()]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif not rows:
+        typer.echo(f"no models; put model folders into {store.places()[-1]}")
+    for row in [] if as_json else rows:
+        mark = "*" if row["is_default"] else " "
+        about = row["error"] or f"{row['system']:<12} {_mebibytes(row['bytes']):>10}"
+        typer.echo(f"{mark} {row['name']:<20} {about}")
+
+
+@app.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(help="A model's name, or the path of its folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one model: its networks, settings, example sentences and card."""
+    checkpoint = checkpoints.read(store.find(name))
+    facts = {
+        "name": checkpoint.name,
+        "system": checkpoint.system,
+        "folder": str(checkpoint.folder),
+        "bytes": _num_bytes(checkpoint.folder),
+        "networks": to_dict(checkpoint.manifest)["networks"],
+        "settings": checkpoint.settings,
+        "examples": list(checkpoint.examples),
+        "card": checkpoint.card,
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    typer.echo(f"{facts['name']}: {facts['system']}, {_mebibytes(facts['bytes'])}")
+    typer.echo(f"in {facts['folder']}")
+    for title in ("networks", "settings"):
+        typer.echo(f"\n{title}: {json.dumps(facts[title], indent=2, ensure_ascii=False)}")
+    if checkpoint.examples:
+        typer.echo("\nexamples:")
+    for example in checkpoint.examples:
+        typer.echo(f"  {example}")
+    if checkpoint.card:
+        typer.echo(f"\n{checkpoint.card.rstrip()}")
+
+
+def _row(name: str) -> dict[str, Any]:
+    """What `list` says of one model."""
+    folder = store.find(name, allows_paths=False)
+    row = {
+        "name": name,
+        "system": None,
+        "folder": str(folder),
+        "bytes": _num_bytes(folder),
+        "is_default": name == store.DEFAULT,
+        "error": None,
+    }
+    try:
+        row["system"] = checkpoints.read(folder).system
+    except CheckpointError as error:
+        row["error"] = str(error)
+    return row
+
+
+def _num_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
+def _mebibytes(num_bytes: int) -> str:
+    return f"{num_bytes / 2**20:.1f} MiB"
