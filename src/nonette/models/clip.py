@@ -1,19 +1,21 @@
 """CLIP: a picture and a sentence as two unit vectors whose cosine says how well they fit.
 
-The published towers exactly (Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
-Supervision", section 2.4; sizes in its tables 19 and 20): a pre-norm vision transformer read at its class
-token, and a causal text transformer read at the end-of-text token. `VIT_B_32` and `VIT_L_14` are OpenAI's.
+The published towers exactly (Radford et al. 2021, "Learning Transferable Visual Models From Natural
+Language Supervision", section 2.4; sizes in its tables 19 and 20): a pre-norm vision transformer
+read at its class token, and a causal text transformer read at the end-of-text token. `VIT_B_32` and
+`VIT_L_14` are OpenAI's.
 
-Notable choices: three switches make the small towers that we train ourselves on little compute. `stem_channels`
-puts 3×3 convolutions of stride 2 before the patches (Xiao et al. 2021, "Early Convolutions Help Transformers See
-Better"; off in the published towers); `is_causal` off lets words see what follows; the normalisation of pixels
-belongs to the config, so callers give pictures in [-1, 1] like to every other network here. Whatever follows the
-first end token never matters: causality or a mask hides it, so any padding will do.
+Notable choices: three switches make the small towers that we train ourselves on little compute.
+`stem_channels` puts 3×3 convolutions of stride 2 before the patches (Xiao et al. 2021, "Early
+Convolutions Help Transformers See Better"; off in the published towers); `is_causal` off lets words
+see what follows; the normalisation of pixels belongs to the config, so callers give pictures in
+[-1, 1] like to every other network here. Whatever follows the first end token never matters:
+causality or a mask hides it, so any padding will do.
 
 What it does not know: words (it takes ids), resizing (pictures come at `image.size`), and losses.
 
-Shapes: B batch, C channels, H, W pixels, N image tokens (class token first), L text tokens, D width of a tower,
-E size of the shared embedding, h heads.
+Shapes: B batch, C channels, H, W pixels, N image tokens (class token first), L text tokens, D width
+of a tower, E size of the shared embedding, h heads.
 """
 
 from __future__ import annotations
@@ -48,8 +50,8 @@ class ImageTowerConfig:
         width: Channels of a token, a multiple of `num_heads`.
         num_layers: Transformer blocks.
         num_heads: Attention heads.
-        stem_channels: Output channels of the 3×3 stride-2 convolutions before the patches; () for none. Their
-            common stride, 2 ** len, must divide `patch_size`.
+        stem_channels: Output channels of the 3×3 stride-2 convolutions before the patches; () for
+            none. Their common stride, 2 ** len, must divide `patch_size`.
         mean: Of each colour in [0, 1]; pixels are normalised as (x - mean) / std.
         std: Of each colour in [0, 1].
     """
@@ -68,7 +70,9 @@ class ImageTowerConfig:
             limit = f"a stem of stride {2 ** len(self.stem_channels)} must divide it"
             raise InputError("patch_size", self.patch_size, limit)
         if self.size % self.patch_size:
-            raise InputError("size", self.size, f"it must be a multiple of patch_size {self.patch_size}")
+            raise InputError(
+                "size", self.size, f"it must be a multiple of patch_size {self.patch_size}"
+            )
         _check_heads(self.width, self.num_heads)
 
 
@@ -100,7 +104,7 @@ class TextTowerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CLIPConfig:
-    """Both towers, the size E of their shared embedding, and the activation of their feed-forwards."""
+    """Both towers, the size E of their shared embedding, the activation of their feed-forwards."""
 
     image: ImageTowerConfig
     text: TextTowerConfig
@@ -168,10 +172,12 @@ class CLIP(nn.Module):
         self.config = config
         self.image_tower = ImageTower(config.image, config.embedding_size, config.activation)
         self.text_tower = TextTower(config.text, config.embedding_size, config.activation)
-        self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))  # the logarithm of 1 / temperature
+        self.logit_scale = nn.Parameter(
+            torch.tensor(INITIAL_LOGIT_SCALE)
+        )  # the logarithm of 1 / temperature
 
     def forward(self, pixels: Tensor, text_ids: Tensor) -> Tensor:
-        """Logits (B pictures, B' sentences): cosines times `exp(logit_scale)`; arguments as of the towers."""
+        """Logits (B pictures, B' sentences): cosines times `exp(logit_scale)`."""
         pictures = self.encode_image(pixels)  # (B, E)
         sentences = self.encode_text(text_ids)  # (B', E)
         return self.logit_scale.exp() * pictures @ sentences.T  # (B, B')
@@ -186,7 +192,7 @@ class CLIP(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """A vision transformer (Dosovitskiy et al. 2021) with a norm before its blocks, read at the class token."""
+    """A vision transformer (Dosovitskiy et al. 2021), normed first, read at the class token."""
 
     def __init__(self, config: ImageTowerConfig, embedding_size: int, activation: str) -> None:
         super().__init__()
@@ -197,7 +203,9 @@ class ImageTower(nn.Module):
             for before, after in zip(channels, config.stem_channels, strict=False)
         )
         patch = config.patch_size // 2 ** len(config.stem_channels)
-        self.patches = nn.Conv2d(channels[-1], config.width, kernel_size=patch, stride=patch, bias=False)
+        self.patches = nn.Conv2d(
+            channels[-1], config.width, kernel_size=patch, stride=patch, bias=False
+        )
         num_tokens = 1 + (config.size // config.patch_size) ** 2
         self.class_token = nn.Parameter(torch.empty(config.width))
         self.positions = nn.Parameter(torch.empty(num_tokens, config.width))
@@ -247,10 +255,12 @@ class TextTower(nn.Module):
         _initialise(self.blocks, config.width)
 
     def forward(self, text_ids: Tensor) -> Tensor:
-        """Sentences, ids (B, L), as vectors (B, E) of any length; a row without an end token is read at its last."""
+        """Sentences, ids (B, L), as vectors (B, E) of any length; without an end, the last counts."""
         num_tokens = text_ids.shape[1]
         place = torch.arange(num_tokens, device=text_ids.device)
-        ends = torch.where(text_ids == self.config.end_token, place, num_tokens - 1).amin(dim=1)  # (B,)
+        ends = torch.where(text_ids == self.config.end_token, place, num_tokens - 1).amin(
+            dim=1
+        )  # (B,)
         if self.config.is_causal:
             mask = place[:, None] >= place[None, :]  # (L, L), True where a row may look
         else:
@@ -263,7 +273,7 @@ class TextTower(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a feed-forward four times as wide; each behind its norm, added to what came in."""
+    """Attention, then a feed-forward four times as wide, each normed before and added after."""
 
     def __init__(self, width: int, num_heads: int, activation: str) -> None:
         super().__init__()
@@ -277,18 +287,22 @@ class Block(nn.Module):
         self.feed_forward_out = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Tokens (B, N, D) to the same shape; `mask` is True where a query may see a key, (B|1, 1, N|1, N)."""
+        """Tokens (B, N, D) to the same shape; `mask` is True where a query may see a key."""
         qkv = self.query_key_value(self.norm_attention(x))  # (B, N, 3 D)
         q, k, v = rearrange(qkv, "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, h, N, D/h)
         x = x + self.attention_out(rearrange(seen, "b h n d -> b n (h d)"))
         hidden = self.feed_forward_in(self.norm_feed_forward(x))  # (B, N, 4 D)
-        hidden = hidden * torch.sigmoid(1.702 * hidden) if self.activation == "quick_gelu" else F.gelu(hidden)
+        hidden = (
+            hidden * torch.sigmoid(1.702 * hidden)
+            if self.activation == "quick_gelu"
+            else F.gelu(hidden)
+        )
         return x + self.feed_forward_out(hidden)
 
 
 def _initialise(blocks: nn.ModuleList, width: int) -> None:
-    """Normal weights, narrower where they add to the residual stream, as the published code starts them."""
+    """Normal weights, narrower where they add to the residual stream, as the published code has."""
     residual_std = width**-0.5 * (2 * len(blocks)) ** -0.5
     for block in blocks:
         nn.init.normal_(block.query_key_value.weight, std=width**-0.5)
