@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nonette.core.errors import InputError, Stopped
-from nonette.core.types import Capabilities, Drawing, Picture, Progress, Request
+from nonette.core.types import Capabilities, Drawing, Picture, Progress, Request, as_drawn
 
 MODEL = "flat"
 GREY = 128
@@ -136,7 +136,7 @@ class FlatEngine:
                 seed=request.seed + i,
                 score=scores[i] if request.ranks else None,
                 model=MODEL,
-                settings={"prompt": request.prompt, "seed": request.seed + i},
+                settings=as_drawn(request, model=MODEL, candidates=len(colours)),
             )
             for i, pixels in zip(order, _fill(colours[order], *size), strict=True)
         )

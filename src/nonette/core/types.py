@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -101,7 +101,8 @@ class Picture:
         score: The ranking's score (cosine of picture and prompt, -1 to 1), or None where nothing
             ranked.
         model: The name of the model that drew it.
-        settings: The request's settings as drawn, JSON values; what a file's metadata records.
+        settings: The request's settings as drawn, JSON values, as `as_drawn` gives them; what a
+            file's metadata records.
     """
 
     pixels: np.ndarray
@@ -113,7 +114,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawing:
-    """What one request became.
+    """What one request became; to go through it is to go through its pictures.
 
     Attributes:
         pictures: Best first, or in the order of seeds where nothing ranked them.
@@ -128,6 +129,15 @@ class Drawing:
     seconds: float
     model: str
     prompt: str
+
+    def __iter__(self) -> Iterator[Picture]:
+        return iter(self.pictures)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Picture:
+        return self.pictures[index]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -189,6 +199,15 @@ class Engine(Protocol):
     def score(self, pictures: Sequence[np.ndarray], prompt: str) -> list[float]:
         """How well each picture (uint8, (H, W, 3)) fits the prompt, as a cosine in -1 to 1."""
         ...
+
+
+def as_drawn(request: Request, **decided: Any) -> dict[str, Any]:
+    """The request as JSON values, with what the engine decided in place of what it left open.
+
+    A request made of these values draws the same pictures; values that are still open are left out.
+    """
+    values = dataclasses.asdict(request) | decided
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def with_changes(request: Request, **changes: Any) -> Request:

@@ -1,0 +1,141 @@
+"""Pictures become files here and nowhere else, and every file says that a machine drew it and how.
+
+Each carries the IPTC digital source type and a *record*: the settings as JSON, from which `recall`
+makes the request that draws the same pixels again. A PNG holds the record as text under `nonette`
+as well, where common tools show it. The prompt is in the record only where it may be. PNG and WebP
+keep every pixel exactly; no file says when it was made, so that the same drawing is the same bytes.
+
+It does not choose names and touches no disk; C2PA signatures are not made yet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from nonette.core.errors import InputError
+from nonette.core.types import Drawing, Picture, Request
+from nonette.core.version import version
+from nonette.provenance import grid, xmp
+
+Format = Literal["png", "webp", "jpeg"]
+KEYWORD = "nonette"
+SPOKEN = ("prompt", "negative_prompt")  # what the person wrote, told only where it may be
+JPEG_QUALITY = 95
+MAX_RECORD_CHARACTERS = 1 << 18
+UNREADABLE = (  # what Pillow raises at damaged and hostile files
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    ValueError,
+    SyntaxError,
+    Warning,
+)
+
+
+def encode(picture: Picture, format: Format = "png", *, with_prompt: bool) -> bytes:
+    """One picture as a file; its record draws this very picture again, alone.
+
+    Args:
+        picture: What to write.
+        format: PNG and WebP keep the pixels exactly, JPEG nearly (quality 95, full colour
+            resolution).
+        with_prompt: Whether the file tells the prompt and the negative prompt.
+    """
+    alone = {"seed": picture.seed, "score": picture.score, "num_pictures": 1, "candidates": 1}
+    return _encode(picture.pixels, picture.settings | alone, picture.model, format, with_prompt)
+
+
+def encode_grid(drawing: Drawing, format: Format = "png", *, with_prompt: bool) -> bytes:
+    """All pictures of a drawing on one sheet; its record draws them all again.
+
+    Args:
+        drawing: What to write; best first, from left to right and top to bottom.
+        format: As for `encode`.
+        with_prompt: As for `encode`.
+    """
+    first = drawing.pictures[0]
+    listed = [{"seed": picture.seed, "score": picture.score} for picture in drawing.pictures]
+    sheet = grid.compose([picture.pixels for picture in drawing.pictures])
+    return _encode(sheet, first.settings | {"pictures": listed}, drawing.model, format, with_prompt)
+
+
+def read(content: bytes) -> dict[str, Any]:
+    """The record of a file that `encode` or `encode_grid` wrote. No pixel is decoded.
+
+    Whatever comes back was in a file that anybody may have written: it is JSON, and nothing more is
+    known of it.
+
+    Raises:
+        InputError: It is no PNG, WebP or JPEG picture, or has no record.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow only warns of a picture that is far too large
+            with Image.open(io.BytesIO(content), formats=("PNG", "WEBP", "JPEG")) as image:
+                info = dict(image.info)
+    except UNREADABLE as error:
+        raise InputError(
+            "picture", _size(content), "it must be a PNG, WebP or JPEG file"
+        ) from error
+    text = info.get(KEYWORD)
+    if not isinstance(text, str):
+        packet = info.get("xmp")
+        text = xmp.read(packet) if isinstance(packet, bytes) else None
+    if text is None or len(text) > MAX_RECORD_CHARACTERS:
+        raise InputError("picture", _size(content), "it has no settings of Nonette in it")
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError("picture", _size(content), "the settings in it are damaged") from error
+    if not isinstance(record, dict):
+        raise InputError("picture", _size(content), "the settings in it are damaged")
+    return record
+
+
+def recall(record: Mapping[str, Any]) -> Request:
+    """The request that draws again what the record is of.
+
+    Raises:
+        InputError: The record does not tell the prompt, or holds a value that no request may have.
+    """
+    if "prompt" not in record:
+        raise InputError(
+            "picture", "a file without its prompt", "only with it can it be drawn again"
+        )
+    known = {field.name for field in dataclasses.fields(Request)}
+    return Request(**{name: value for name, value in record.items() if name in known})
+
+
+def _encode(
+    pixels: np.ndarray, settings: Mapping[str, Any], model: str, format: Format, with_prompt: bool
+) -> bytes:
+    told = {key: value for key, value in settings.items() if with_prompt or key not in SPOKEN}
+    record = {KEYWORD: version(), "model": model} | told
+    text = json.dumps(record, ensure_ascii=True, allow_nan=False)
+    prompt = record.get("prompt")
+    packet = xmp.build(model=model, version=version(), prompt=prompt, settings=text)
+    image, buffer = Image.fromarray(pixels), io.BytesIO()
+    if format == "png":
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_text(KEYWORD, text)
+        chunks.add_itxt("XML:com.adobe.xmp", packet.decode())
+        image.save(buffer, "PNG", pnginfo=chunks)
+    elif format == "webp":
+        image.save(buffer, "WEBP", lossless=True, exact=True, xmp=packet)
+    elif format == "jpeg":
+        image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, xmp=packet)
+    else:
+        raise InputError("format", format, "it must be one of png, webp, jpeg")
+    return buffer.getvalue()
+
+
+def _size(content: bytes) -> str:
+    return f"a file of {len(content):,} bytes"

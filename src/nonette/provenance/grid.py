@@ -1,0 +1,37 @@
+"""Many pictures on one sheet: a grid as square as can be, the best first, in reading order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+BACKGROUND = 255  # white, between pictures and in places that are left over
+
+
+def compose(pictures: Sequence[np.ndarray], gap: int | None = None) -> np.ndarray:
+    """The pictures in a grid that is as square as their number allows, nine as 3×3.
+
+    Args:
+        pictures: At least one, uint8 (H, W, 3), all of one size.
+        gap: Pixels between pictures; `None` is a thirty-second of their width. There is no outer
+            border.
+
+    Returns:
+        uint8 (rows·(H + gap) - gap, columns·(W + gap) - gap, 3).
+    """
+    height, width, channels = pictures[0].shape
+    if gap is None:
+        gap = width // 32
+    columns = math.isqrt(len(pictures) - 1) + 1  # the square root, rounded up
+    rows = -(-len(pictures) // columns)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
+    sheet = np.full(shape, BACKGROUND, dtype=np.uint8)
+    for i, picture in enumerate(pictures):
+        assert picture.shape == (height, width, channels), (
+            f"{picture.shape} among {pictures[0].shape}"
+        )
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet
