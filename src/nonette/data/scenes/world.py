@@ -1,0 +1,327 @@
+"""Which scenes there are and how often: a world is a config, a scene is drawn from it by lot.
+
+A scene begins as a plan: one thing, several of a kind, two things, or a rich scene, and which attributes it
+is to tell. Objects and style are drawn next; setting, colours and materials last, again and again until
+everything is visible, true in the style, and on the right side of the held-out split. So it is attributes
+that are drawn anew, never plans, and training keeps its share of rich scenes although pairs are held out.
+
+Seeds go by purpose, so that nobody is judged on what it was trained on: see the constants below.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from nonette.core.errors import InputError
+from nonette.data.scenes import catalogue, splits, styles, visibility
+from nonette.data.scenes.lots import Lot
+from nonette.data.scenes.scene import Scene, Thing
+from nonette.data.scenes.settings import SHOWS, times
+
+TRAINING_SEED = 1
+EVALUATOR_SEED = 1_000_000
+PROMPT_SEED = 2_000_000
+PREVIEW_SEED = 3_000_000
+
+DRAW_STREAM = 1
+NUM_TRIES = 40  # draws of the attributes before the things are drawn anew
+
+Split = Literal["train", "held_out", "all"]
+PLANS = ("one", "count", "two", "rich")
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What may be in a scene, and how often; all shares are 0 to 1.
+
+    Attributes:
+        name: What the world is called in reports.
+        objects: Ids of the catalogue.
+        colours: Colours that things may be told to have.
+        materials: Materials that things may be made of.
+        settings: Painted places.
+        plain_settings: Plain backgrounds; "white" is the one that is never told.
+        times: Times of day and weather; places that have none know only "day".
+        styles: Styles; "plain" is the one that is never told.
+        relations: How two things may stand to each other, beside merely being together.
+        max_count: The largest number of things of a kind, 1 to 6.
+        plan_shares: How often each of `PLANS` is drawn.
+        look_shares: How often a thing tells its colour or material, by plan; of two things both do or neither.
+        material_shares: How often such a look is a material rather than a colour, by plan.
+        style_shares: How often the style is told, by plan.
+        plain_setting_share: How often the background is plain; rich scenes are always in a place.
+        white_share: How often a plain background is the untold white.
+        no_relation_share: How often two things are merely together.
+        group_share: How often each of two things comes as a group.
+        size_share: How often a size is told.
+        upside_down_share: How often a thing stands on its head (if that can be seen).
+        time_share: How often a place that has times is not shown by day.
+        person_share: How often a thing is a person; None for as often as any other object.
+        woman_share: How many people are women.
+        skin_tone_shares: How often people have no tone of skin (yellow), and each of 1 to 5.
+        languages: What captions are told in.
+    """
+
+    name: str
+    objects: tuple[str, ...]
+    colours: tuple[str, ...]
+    materials: tuple[str, ...]
+    settings: tuple[str, ...]
+    plain_settings: tuple[str, ...]
+    times: tuple[str, ...]
+    styles: tuple[str, ...]
+    relations: tuple[str, ...]
+    max_count: int
+    plan_shares: tuple[float, float, float, float] = (0.45, 0.20, 0.25, 0.10)
+    look_shares: tuple[float, float, float, float] = (0.55, 0.30, 0.60, 1.00)
+    material_shares: tuple[float, float, float, float] = (0.50, 0.30, 0.25, 0.75)
+    style_shares: tuple[float, float, float, float] = (0.28, 0.15, 0.15, 0.40)
+    plain_setting_share: float = 0.42
+    white_share: float = 0.35
+    no_relation_share: float = 0.2
+    group_share: float = 0.0
+    size_share: float = 0.0
+    upside_down_share: float = 0.0
+    time_share: float = 0.0
+    person_share: float | None = None
+    woman_share: float = 0.5
+    skin_tone_shares: tuple[float, ...] = (0.0, 0.2, 0.2, 0.2, 0.2, 0.2)
+    languages: tuple[str, ...] = ("en", "fr")
+
+
+CPU_WORLD = World(
+    name="cpu",
+    objects=catalogue.CPU_OBJECTS,
+    colours=("red", "orange", "yellow", "green", "blue", "purple", "pink", "black"),
+    materials=("cheese", "wood", "stone", "gold", "ice", "brick", "grass", "lava"),
+    settings=("moon", "space", "beach", "desert", "forest", "snow", "underwater", "city"),
+    plain_settings=("white", "red", "orange", "yellow", "green", "blue", "purple", "pink", "black"),
+    times=("day",),
+    styles=("plain", "watercolour", "pencil", "pixel_art", "neon", "blueprint"),
+    relations=("left_of", "right_of", "above", "below", "on", "next_to"),
+    max_count=4,
+    size_share=0.06,
+)
+
+TINY_WORLD = dataclasses.replace(
+    CPU_WORLD,
+    name="tiny",
+    objects=("kangaroo", "cat", "elephant", "car", "house", "banana", "cactus", "guitar"),
+    colours=("red", "yellow", "blue"),
+    materials=("cheese", "brick"),
+    settings=("moon", "beach"),
+    plain_settings=("white", "green"),
+    styles=("plain", "pencil"),
+    relations=("left_of", "above"),
+    max_count=2,
+)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is decided before attributes are: they are drawn to fit it."""
+
+    name: str
+    things: tuple[Thing, ...]
+    relation: str | None
+    looks: tuple[str | None, ...]  # for each thing "colour", "material" or None
+    is_plain: bool
+    style: str
+    wanted: str | None  # the kind of pair that must be held out
+
+
+def draw_scene(
+    world: World, seed: int, index: int, split: Split = "train", pair: str | None = None
+) -> Scene:
+    """One scene of the world, fixed by its arguments.
+
+    Args:
+        world: What there may be.
+        seed: Which series of scenes.
+        index: Which of the series, from 0.
+        split: "train" shows no held-out pair, "held_out" at least one, "all" is unconstrained.
+        pair: With "held_out", the kind of pair (of `splits.PAIR_KINDS`) that is held out; None for any.
+
+    Raises:
+        InputError: The split or kind of pair is unknown, or the world holds no such pair out.
+    """
+    if split not in ("train", "held_out", "all"):
+        raise InputError("split", split, "it must be train, held_out or all")
+    kinds = _held_out_kinds(world) if split == "held_out" else ()
+    if split == "held_out" and (not kinds or (pair is not None and pair not in kinds)):
+        raise InputError(
+            "pair", pair, f"the world {world.name} holds out {', '.join(kinds) or 'nothing'}"
+        )
+    lot = Lot(seed, index, DRAW_STREAM)
+    wanted = (pair or lot.pick(kinds)) if split == "held_out" else None
+    while True:
+        plan = _plan(world, lot, split, wanted)
+        if plan is None:
+            continue
+        for _ in range(NUM_TRIES):
+            scene = _propose(world, lot, plan)
+            if scene is not None and _is_fit(scene, split, wanted):
+                return scene
+
+
+@lru_cache(maxsize=16)
+def _held_out_kinds(world: World) -> tuple[str, ...]:
+    """The kinds of pairs that this world has and holds out."""
+    values = {
+        "object-colour": world.colours,
+        "object-material": world.materials,
+        "object-setting": (*world.settings, *world.plain_settings),
+        "object-style": world.styles,
+        "object-object": world.objects,
+    }
+    return tuple(
+        kind
+        for kind in splits.PAIR_KINDS
+        if any(
+            splits.is_held_out(kind, name, value)
+            for name in world.objects
+            for value in values[kind]
+        )
+    )
+
+
+def _is_fit(scene: Scene, split: Split, wanted: str | None) -> bool:
+    """Whether everything is visible, and pairs are on the right side of the split."""
+    if split == "train" and any(splits.is_held_out(*pair) for pair in splits.pairs(scene)):
+        return False
+    if wanted is not None and all(kind != wanted for kind, _, _ in splits.held_out_pairs(scene)):
+        return False
+    shown = SHOWS.get(scene.setting, frozenset())
+    if (len(scene.things) > 1 or scene.things[0].count > 1) and any(
+        t.name in shown for t in scene.things
+    ):
+        return False
+    return all(visibility.is_visible(thing, scene.setting, scene.time) for thing in scene.things)
+
+
+def _plan(world: World, lot: Lot, split: Split, wanted: str | None) -> _Plan | None:
+    """What a scene is to be; None where the lots do not go together."""
+    name = "two" if wanted == "object-object" else lot.weighted(PLANS, world.plan_shares)
+    place = PLANS.index(name)
+    look = None
+    if wanted in ("object-colour", "object-material"):
+        look = wanted.removeprefix("object-")
+    elif wanted is None or lot.chance(0.5):
+        if lot.chance(world.look_shares[place]):
+            look = "material" if lot.chance(world.material_shares[place]) else "colour"
+    things = _things(world, lot, name, split)
+    if things is None or (
+        look and any(catalogue.load()[thing.name].merge_group for thing in things)
+    ):
+        return None
+    style = splits.UNTOLD_STYLE
+    if wanted == "object-style" or lot.chance(world.style_shares[place]):
+        style = _style(world, lot, things, look, split)
+    return _Plan(
+        name=name,
+        things=things,
+        relation=_relation(world, lot, things) if len(things) == 2 else None,
+        looks=(look,) * len(things),
+        is_plain=name != "rich" and lot.chance(world.plain_setting_share),
+        style=style,
+        wanted=wanted,
+    )
+
+
+def _things(world: World, lot: Lot, plan: str, split: Split) -> tuple[Thing, ...] | None:
+    """One or two kinds of things in their own colours, or None where two do not go together."""
+    first = _thing(world, lot)
+    if plan == "one" and lot.chance(world.size_share):
+        return (dataclasses.replace(first, size=lot.pick(("small", "large"))),)
+    if plan == "count" and world.max_count > 1:
+        return (dataclasses.replace(first, count=2 + int(lot.number() * (world.max_count - 1))),)
+    if plan != "two":
+        return (first,)
+    second = _thing(world, lot)
+    entries = catalogue.load()
+    group = entries[first.name].merge_group
+    if first.name == second.name or (group and group == entries[second.name].merge_group):
+        return None
+    if split == "train" and splits.is_held_out("object-object", first.name, second.name):
+        return None
+    return first, second
+
+
+def _thing(world: World, lot: Lot) -> Thing:
+    """One thing in its own colours."""
+    return Thing(name=lot.pick(world.objects))
+
+
+def _style(
+    world: World, lot: Lot, things: tuple[Thing, ...], look: str | None, split: Split
+) -> str:
+    """A told style in which the look can be seen; styles without colours are made up for where they can be."""
+    names, weights = [], []
+    for name in world.styles:
+        style = styles.STYLES[name]
+        if name == splits.UNTOLD_STYLE or (look and not style.keeps_colours):
+            continue
+        if look == "material" and style.colours is not None:
+            continue
+        if split == "train" and any(
+            splits.is_held_out("object-style", thing.name, name) for thing in things
+        ):
+            continue
+        names.append(name)
+        weights.append(1.0 if style.keeps_colours and style.colours is None else 2.0)
+    return lot.weighted(names, weights) if names else splits.UNTOLD_STYLE
+
+
+def _relation(world: World, lot: Lot, things: tuple[Thing, ...]) -> str | None:
+    """How two things stand to each other."""
+    if not world.relations or lot.chance(world.no_relation_share):
+        return None
+    return lot.pick(world.relations)
+
+
+def _others(values: Sequence[str], things: list[Thing]) -> Sequence[str]:
+    """The colours or materials that no thing has yet, so that two things tell two."""
+    used = {thing.colour or thing.material for thing in things}
+    return [value for value in values if value not in used] or values
+
+
+def _propose(world: World, lot: Lot, plan: _Plan) -> Scene | None:
+    """The plan with a setting and looks; None where the style leaves no choice."""
+    style = styles.STYLES[plan.style]
+    if plan.is_plain:
+        choices = [
+            name
+            for name in style.plain_settings or world.plain_settings
+            if name in world.plain_settings
+        ]
+        if not choices:
+            return None
+        is_white = splits.UNTOLD_SETTING in choices and lot.chance(world.white_share)
+        setting = splits.UNTOLD_SETTING if is_white else lot.pick(choices)
+    else:
+        setting = lot.pick(world.settings)
+    known = [
+        name
+        for name in times(setting)
+        if name in world.times and (name != "sunset" or style.keeps_colours)
+    ]
+    time = lot.pick(known[1:]) if len(known) > 1 and lot.chance(world.time_share) else "day"
+    colours = (
+        [name for name in world.colours if name in style.colours]
+        if style.colours
+        else world.colours
+    )
+    things = []
+    for thing, look in zip(plan.things, plan.looks, strict=True):
+        if look == "colour":
+            thing = dataclasses.replace(thing, colour=lot.pick(_others(colours, things)))
+        elif look == "material":
+            thing = dataclasses.replace(thing, material=lot.pick(_others(world.materials, things)))
+        things.append(thing)
+    return Scene(
+        things=tuple(things), relation=plan.relation, setting=setting, time=time, style=plan.style
+    )
