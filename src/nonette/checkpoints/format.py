@@ -17,6 +17,7 @@ Two conventions for networks: they keep no non-persistent buffers (whatever is n
 rebuilt in `forward`), and tied parameters are one `nn.Parameter` under two names, stored once under
 the first.
 
+Torch is imported when weights are built or written, not before: to list models is to read JSON.
 It does not know what a system does with its settings; `engine` and the pipelines do.
 """
 
@@ -32,19 +33,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-from nonette.checkpoints import tensors
 from nonette.core import config as configs
 from nonette.core import registry
 from nonette.core.errors import CheckpointError, InputError
 
 if typing.TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from nonette.text.tokenizer import Tokenizer
     from nonette.text.vocabulary import Vocabulary
 
 FORMAT = 1
+MAX_SHARD_BYTES = 16 * 2**20
 MAX_JSON_BYTES = 64 * 2**20  # of any JSON file in the folder; a real one has at most a few MiB
 Text = typing.TypeVar("Text")
 
@@ -104,14 +105,22 @@ class Checkpoint:
         """
         return self._network_config(part)[1]
 
-    def network(self, part: str, dtype: torch.dtype = torch.float32) -> nn.Module:
-        """One network with its weights as `dtype`, in eval mode, frozen, on the CPU.
+    def network(self, part: str, dtype: torch.dtype | None = None) -> nn.Module:
+        """One network with its weights, in eval mode, frozen, on the CPU.
+
+        Args:
+            part: Its name in this checkpoint.
+            dtype: Of its floating tensors in memory; `None` is float32, whatever the files hold.
 
         Raises:
             InputError: There is no such part.
             CheckpointError: A file is missing or damaged, or its tensors are not those of the
                 config.
         """
+        import torch
+
+        from nonette.checkpoints import tensors
+
         network_class, network_config = self._network_config(part)
         try:
             with torch.device("meta"):
@@ -123,7 +132,7 @@ class Checkpoint:
         parameters = network.state_dict(keep_vars=True)
         first_names = _first_names(parameters)
         expected = {name: parameters[name] for name in first_names.values()}
-        loaded = tensors.load(self.folder, part, expected, dtype)
+        loaded = tensors.load(self.folder, part, expected, dtype or torch.float32)
         network.load_state_dict(
             {name: loaded[first] for name, first in first_names.items()}, strict=True, assign=True
         )
@@ -216,9 +225,9 @@ def write(
     settings: Mapping[str, Any],
     files: Mapping[str, bytes],
     card: str,
-    dtype: torch.dtype = torch.bfloat16,
+    dtype: torch.dtype,
     examples: Sequence[str] = (),
-    max_shard_bytes: int = tensors.MAX_SHARD_BYTES,
+    max_shard_bytes: int = MAX_SHARD_BYTES,
     is_replacing: bool = False,
 ) -> Path:
     """Write a model folder: whole, or not at all.
@@ -243,6 +252,8 @@ def write(
         CheckpointError: The folder is there and may not be replaced, or a weight is not finite.
         OSError: The disk refused; nothing is left behind.
     """
+    from nonette.checkpoints import tensors
+
     folder = Path(folder)
     if folder.exists() and not is_replacing:
         raise CheckpointError(f"{folder} already exists")

@@ -21,7 +21,6 @@ from safetensors.torch import save_file
 
 from nonette.core.errors import CheckpointError
 
-MAX_SHARD_BYTES = 16 * 2**20
 MAX_HEADER_BYTES = 100_000_000  # the safetensors library's own limit
 HEADER_BYTES_PER_TENSOR = (
     160  # beside the name: type, shape, offsets and JSON around them, generously
@@ -58,7 +57,7 @@ def save(
     part: str,
     parameters: Mapping[str, torch.Tensor],
     dtype: torch.dtype,
-    max_shard_bytes: int = MAX_SHARD_BYTES,
+    max_shard_bytes: int,
 ) -> None:
     """Write the tensors of `part` into the folder, floating ones as `dtype`.
 

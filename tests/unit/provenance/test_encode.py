@@ -1,4 +1,4 @@
-"""Files say what made them, keep their pixels, recall their request; foreign ones are not trusted."""
+"""Files say what made them, keep their pixels, recall the request; foreign ones are not trusted."""
 
 import io
 import json
