@@ -1,0 +1,86 @@
+"""When the judge should say "none": thresholds chosen on renders that it was never trained on.
+
+The threshold of centres is the one that gets most counts exactly right. Every other threshold is as
+high as it can be while costing at most one right answer in a hundred: below it the judge is less
+sure than it ever is of a clear picture, and says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from nonette.data.scenes.scene import Render, Thing
+from nonette.evaluation.reading import Instance, Reader, Reading, Thresholds, overlap
+from nonette.models.judge import Judge
+
+CENTRES = tuple(
+    round(0.1 + 0.025 * step, 3) for step in range(21)
+)  # tried for the threshold of centres
+LOST = 0.01  # of right answers that a threshold may cost
+FEWEST = 20  # right answers below which a threshold is not chosen but left as it is
+SAME_PLACE = 0.3  # overlap from which an instance read stands where a thing was painted
+UNSURE = Thresholds(centre=CENTRES[0], object=0.0, look=0.0, setting=0.0, time=0.0, style=0.0)
+
+
+def calibrate(network: Judge, renders: Sequence[Render]) -> Thresholds:
+    """Thresholds for this judge.
+
+    Args:
+        network: The judge.
+        renders: Painted scenes at the judge's resolution, never trained on; a thousand are plenty.
+    """
+    readings = Reader(network, UNSURE).read([render.pixels for render in renders])
+    pairs = list(zip(renders, readings, strict=True))
+    exact = [
+        sum(_has_count(render, reading, least) for render, reading in pairs) for least in CENTRES
+    ]
+    best = [least for least, right in zip(CENTRES, exact, strict=True) if right == max(exact)]
+    thresholds = Thresholds(centre=best[len(best) // 2])
+    sure: dict[str, list[float]] = {
+        name: [] for name in ("object", "look", "setting", "time", "style")
+    }
+    for render, reading in pairs:
+        scene = render.scene
+        for name in ("setting", "time", "style"):
+            if getattr(reading, name) == getattr(scene, name):
+                sure[name].append(getattr(reading, f"{name}_confidence"))
+        for thing, instance in matches(render, reading):
+            if instance is not None and instance.name == scene.things[thing].name:
+                sure["object"].append(instance.name_confidence)
+            if instance is not None and instance.look == look_of(scene.things[thing]):
+                sure["look"].append(instance.look_confidence)
+    chosen = {
+        name: float(np.quantile(values, LOST))
+        for name, values in sure.items()
+        if len(values) >= FEWEST
+    }
+    return dataclasses.replace(
+        thresholds, **{name: round(value, 4) for name, value in chosen.items()}
+    )
+
+
+def look_of(thing: Thing) -> str:
+    """The look of a thing as the judge words it: its colour, its material, or "" for its own."""
+    return thing.colour or thing.material or ""
+
+
+def matches(render: Render, reading: Reading) -> list[tuple[int, Instance | None]]:
+    """For each painted box its thing's index and the instance read there, each once, or None."""
+    left = list(reading.instances)
+    found: list[tuple[int, Instance | None]] = []
+    for box in render.boxes:
+        here = (box.x0, box.y0, box.x1, box.y1)
+        best = max(left, key=lambda instance: overlap(here, instance.box), default=None)
+        if best is None or overlap(here, best.box) < SAME_PLACE:
+            found.append((box.thing, None))
+        else:
+            left.remove(best)
+            found.append((box.thing, best))
+    return found
+
+
+def _has_count(render: Render, reading: Reading, least: float) -> bool:
+    return sum(instance.confidence >= least for instance in reading.instances) == len(render.boxes)
