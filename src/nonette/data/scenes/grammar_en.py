@@ -1,0 +1,284 @@
+"""English sentences of a scene: noun phrases, relations, places, styles, and the orders they come in.
+
+A wording is chosen by the chooser that is passed in; the first choice everywhere is the canonical sentence. What a
+scene leaves untold arrives as a gap (count 0, setting "", style "", ...; see `captions.weaken`), and every sentence is
+true of the scene: nothing is told that the scene does not say. Where "and" would let a modifier spread over both things
+("two cats and a dog made of wood"), modifiers stand before their noun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from nonette.data.scenes import catalogue
+from nonette.data.scenes.dice import Chooser
+from nonette.data.scenes.nouns import Noun, english_article
+from nonette.data.scenes.scene import Scene, Thing
+from nonette.data.scenes.words_en import (
+    BACKGROUND_KEYWORDS,
+    BACKGROUNDS,
+    COLOURS,
+    GENDERS,
+    MADE_OF,
+    MATERIALS,
+    NEUTRAL_LEADS,
+    NUMBERS,
+    ONE,
+    PLAIN_LEADS,
+    RELATIONS,
+    REQUESTS,
+    REVERSED,
+    SETTINGS,
+    SIZES,
+    SKIN_TONES,
+    SOME,
+    STYLES,
+    TIMES,
+    UPSIDE_DOWN,
+    Wordings,
+)
+from nonette.data.scenes.world import World
+
+# The shares of the forms a sentence takes; the first is the canonical one.
+FORMS: Wordings = (
+    *("phrase",) * 9,
+    *("place_first",) * 2,
+    *("there",) * 2,
+    *("statement",) * 3,
+    *("terse",) * 4,
+    "request",
+)
+
+OTHER_WORDS = "a an the and there is are with skin skinned"
+
+
+def sentence(scene: Scene, dice: Chooser) -> str:
+    """The scene in one English sentence or list of keywords."""
+    form = dice.pick(FORMS)
+    if form == "terse":
+        return _terse(scene, dice)
+    place = _place(scene, dice)
+    if form == "place_first" and place:
+        return f"{place}, {_core(scene, dice)[0]}{_tail(scene, dice)}"
+    if form == "there":
+        core, is_plural = _core(scene, dice)
+        return f"there {'are' if is_plural else 'is'} {core}{_after(place)}{_tail(scene, dice)}"
+    if form == "statement" and (place or scene.relation):
+        return _statement(scene, dice, place) + _tail(scene, dice)
+    request = f"{dice.pick(REQUESTS)} " if form == "request" else ""
+    style = STYLES.get(scene.style)
+    lead, tail = "", ""
+    if style is None:
+        leads = PLAIN_LEADS if scene.style else NEUTRAL_LEADS
+        lead = f"{dice.pick(leads)} " if not request and dice.chance(0.2) else ""
+    elif dice.chance(0.35):
+        tail = _tail(scene, dice)
+    else:
+        lead = f"{dice.pick(style.leads)} "
+    return f"{request}{lead}{_core(scene, dice)[0]}{_after(place)}{tail}"
+
+
+def _after(words: str) -> str:
+    return f" {words}" if words else ""
+
+
+def _tail(scene: Scene, dice: Chooser) -> str:
+    """The style behind the scene: ", in pixel art"; "" for none."""
+    style = STYLES.get(scene.style)
+    return f", {dice.pick(style.tails)}" if style else ""
+
+
+def _place(scene: Scene, dice: Chooser) -> str:
+    """Where and when: "on the beach at sunset"; "" where neither is told."""
+    place = ""
+    if scene.setting in COLOURS:
+        place = dice.pick(BACKGROUNDS).format(dice.pick(COLOURS[scene.setting]))
+    elif scene.setting:
+        place = dice.pick(SETTINGS[scene.setting].places)
+    if scene.time in TIMES:
+        time = dice.pick(TIMES[scene.time].places)
+        place = f"{place} {time}" if place else time
+    return place
+
+
+def _core(scene: Scene, dice: Chooser) -> tuple[str, bool]:
+    """The things and how they stand, and whether the first of them is several."""
+    first, second = scene.things[0], scene.things[-1]
+    if len(scene.things) == 1:
+        return _phrase(first, dice, "indefinite"), first.count != 1
+    if scene.relation is None:
+        if dice.chance(0.5):
+            first, second = second, first
+        words = f"{_phrase(first, dice, 'indefinite', is_compact=True)} and "
+        return words + _phrase(second, dice, "indefinite", is_compact=True), first.count != 1
+    relation = RELATIONS[scene.relation]
+    is_turned = scene.relation in REVERSED and dice.chance(0.15)
+    if is_turned:
+        first, second, relation = second, first, REVERSED[scene.relation]
+    words = f"{_phrase(first, dice, 'indefinite', is_compact=is_turned)} {dice.pick(relation)} "
+    return words + _phrase(second, dice, "indefinite"), first.count != 1
+
+
+def _statement(scene: Scene, dice: Chooser, place: str) -> str:
+    """A whole sentence with a verb: "the red cat is to the left of the blue dog on the moon"."""
+    determiner = dice.pick(("definite", "indefinite"))
+    first = scene.things[0]
+    subject = _phrase(first, dice, determiner, is_compact=True)
+    if scene.relation is not None:
+        second = _phrase(scene.things[1], dice, determiner)
+        verb = "are" if first.count != 1 else "is"
+        return f"{subject} {verb} {dice.pick(RELATIONS[scene.relation])} {second}{_after(place)}"
+    if len(scene.things) == 2:
+        return f"{subject} and {_phrase(scene.things[1], dice, determiner, is_compact=True)} are {place}"
+    return f"{subject} {'are' if first.count != 1 else 'is'} {place}"
+
+
+def _terse(scene: Scene, dice: Chooser) -> str:
+    """Keywords without articles: "cheese kangaroo, moon" or "red cat left of blue dog, pixel art"."""
+    things = [_phrase(thing, dice, "bare", is_compact=True) for thing in scene.things]
+    if scene.relation is not None:
+        words = [f"{things[0]} {dice.pick(RELATIONS[scene.relation])} {things[1]}"]
+    else:
+        words = things
+    if scene.setting in COLOURS:
+        words.append(dice.pick(BACKGROUND_KEYWORDS).format(dice.pick(COLOURS[scene.setting])))
+    elif scene.setting:
+        words.append(dice.pick(SETTINGS[scene.setting].keywords))
+    if scene.time in TIMES:
+        words.append(dice.pick(TIMES[scene.time].keywords))
+    if scene.style in STYLES:
+        words.insert(dice.pick((0, len(words))), dice.pick(STYLES[scene.style].keywords))
+    return dice.pick((", ", ", ", " ")).join(words)
+
+
+def _phrase(thing: Thing, dice: Chooser, determiner: str, *, is_compact: bool = False) -> str:
+    """One kind of thing with all that is told of it.
+
+    Args:
+        thing: What to tell.
+        dice: Chooses the words.
+        determiner: "indefinite" ("a cat", "two cats"), "definite" ("the cat") or "bare" ("cat").
+        is_compact: Whether every modifier must stand before the noun.
+    """
+    noun = _noun(thing, dice)
+    is_plural = thing.count != 1
+    words: list[str] = []
+    after = ""
+    if thing.size in SIZES:
+        words.append(dice.pick(SIZES[thing.size]))
+    if thing.is_upside_down:
+        words.append(dice.pick(UPSIDE_DOWN))
+    if thing.skin_tone is not None:
+        skin = dice.pick(SKIN_TONES[thing.skin_tone])
+        if is_compact:
+            words.append(f"{skin}-skinned")
+        else:
+            after = f" with {skin} skin"
+    if thing.colour is not None:
+        words.append(dice.pick(COLOURS[thing.colour]))
+    said = noun.plural if is_plural else noun.singular
+    if thing.material is not None:
+        material = MATERIALS[thing.material]
+        before = f"{dice.pick(material.before)}"
+        if (is_compact or dice.chance(0.4)) and f"{before} {said}" not in _all_nouns():
+            words.append(before)
+        else:
+            after += f" {dice.pick(MADE_OF)} {dice.pick(material.after)}"
+    words.append(said)
+    if determiner == "bare" and thing.count == 1:
+        return " ".join(words) + after
+    article = _determiner(thing, noun, dice, determiner, words)
+    return f"{article} {' '.join(words)}{after}" if article else " ".join(words) + after
+
+
+def _determiner(
+    thing: Thing, noun: Noun, dice: Chooser, determiner: str, words: Sequence[str]
+) -> str:
+    """The article or number that stands before `words`, which end in the noun; may be ""."""
+    if thing.count > 1:
+        number = dice.pick(NUMBERS[thing.count])
+        return f"the {number}" if determiner == "definite" else number
+    if determiner == "definite":
+        return "the"
+    if thing.count == 0 or noun.is_mass:
+        return "" if determiner == "bare" else dice.pick(SOME)
+    if dice.chance(0.08):
+        return dice.pick(ONE)
+    return noun.article if len(words) == 1 else english_article(words[0])
+
+
+def _noun(thing: Thing, dice: Chooser) -> Noun:
+    """The thing's name or, in about one case in three, one of its synonyms."""
+    allows_mass = thing.count == 1 and thing.size == "medium"
+    nouns = _nouns(thing.name, thing.gender, thing.colour is not None, allows_mass)
+    return dice.pick(nouns) if dice.chance(0.35) else nouns[0]
+
+
+@cache
+def _nouns(name: str, gender: str | None, is_coloured: bool, allows_mass: bool) -> tuple[Noun, ...]:
+    """The names that fit: no mass noun with a number, no "red green apple"."""
+    entry = catalogue.load()[name]
+    nouns = entry.english
+    if gender is not None:
+        own = entry.english_woman if gender == "woman" else entry.english_man
+        nouns = (*own, *(_with_gender(noun, GENDERS[gender]) for noun in nouns))
+    if not allows_mass:
+        nouns = tuple(noun for noun in nouns if not noun.is_mass) or nouns
+    if is_coloured:
+        nouns = tuple(noun for noun in nouns if not _names_colour(noun)) or nouns
+    return nouns
+
+
+def _with_gender(noun: Noun, word: str) -> Noun:
+    """The noun with "female" or "male" before it."""
+    return Noun(
+        singular=f"{word} {noun.singular}", plural=f"{word} {noun.plural}", gender="", article="a"
+    )
+
+
+def _names_colour(noun: Noun) -> bool:
+    return any(word in noun.singular.split() for colour in COLOURS.values() for word in colour)
+
+
+@cache
+def _all_nouns() -> frozenset[str]:
+    """Every name in the catalogue: "water buffalo" is not a buffalo made of water."""
+    entries = catalogue.load().values()
+    nouns = [noun for entry in entries for noun in entry.english]
+    return frozenset(form for noun in nouns for form in (noun.singular, noun.plural))
+
+
+def wordings(world: World) -> Iterator[str]:
+    """Everything that sentences of this world are put together from, as phrases."""
+    yield OTHER_WORDS
+    for name in world.objects:
+        entry = catalogue.load()[name]
+        for noun in (*entry.english, *entry.english_woman, *entry.english_man):
+            yield from (noun.singular, noun.plural) if world.max_count > 1 else (noun.singular,)
+        if entry.is_person:
+            yield from GENDERS.values()
+    yield from (*UPSIDE_DOWN, *MADE_OF, *ONE, *SOME, *PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)
+    for count in range(2, world.max_count + 1):
+        yield from NUMBERS[count]
+    for size in SIZES.values():
+        yield from size
+    for skin in SKIN_TONES.values():
+        yield from skin
+    for colour in world.colours:
+        yield from COLOURS[colour]
+    for material in world.materials:
+        yield from (*MATERIALS[material].before, *MATERIALS[material].after)
+    for relation in world.relations:
+        yield from (*RELATIONS[relation], *REVERSED.get(relation, ()))
+    for setting in (*world.settings, *world.plain_settings):
+        if setting in COLOURS:
+            yield from (*BACKGROUNDS, *BACKGROUND_KEYWORDS, *COLOURS[setting])
+        else:
+            yield from (*SETTINGS[setting].places, *SETTINGS[setting].keywords)
+    for time in world.times:
+        if time in TIMES:
+            yield from (*TIMES[time].places, *TIMES[time].keywords)
+    for style in world.styles:
+        if style in STYLES:
+            yield from (*STYLES[style].leads, *STYLES[style].tails, *STYLES[style].keywords)

@@ -1,0 +1,349 @@
+"""French sentences of a scene: agreement, articles, elision, contraction, and the orders sentences come in.
+
+A wording is chosen by the chooser that is passed in; the first choice everywhere is the canonical sentence. What a
+scene leaves untold arrives as a gap (count 0, setting "", style "", ...; see `captions.weaken`), and every sentence is
+true of the scene.
+
+Whether a first letter elides ("l'hôtel", "le hibou") is settled for the words the catalogue and these tables can say;
+an h counts as mute unless its word is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from nonette.data.scenes import catalogue
+from nonette.data.scenes.dice import Chooser
+from nonette.data.scenes.nouns import Noun
+from nonette.data.scenes.scene import Scene, Thing
+from nonette.data.scenes.words_fr import (
+    BACKGROUND_KEYWORDS,
+    BACKGROUNDS,
+    COLOURS,
+    MADE_OF,
+    MATERIALS,
+    NEUTRAL_LEADS,
+    NUMBERS,
+    PLAIN_LEADS,
+    RELATIONS,
+    REQUESTS,
+    REVERSED,
+    SETTINGS,
+    SIZES,
+    SKIN_TONES,
+    STYLES,
+    TIMES,
+    UPSIDE_DOWN,
+    Wordings,
+)
+from nonette.data.scenes.world import World
+
+# The shares of the forms a sentence takes; the first is the canonical one.
+FORMS: Wordings = (
+    *("phrase",) * 9,
+    *("place_first",) * 2,
+    *("there",) * 2,
+    *("statement",) * 3,
+    *("terse",) * 4,
+    "request",
+)
+
+OTHER_WORDS = (
+    "un une des du de la le les et il y a est sont à peau seul seule fait faite faits faites en"
+)
+
+# Words whose first letter does not elide, though it looks as if it would: an aspirated h, and the glides.
+_ASPIRATED = (
+    "hach", "hall", "halo", "hamac", "hamburger", "hamster", "hanche", "hand", "hangar", "hanneton", "harceler",
+    "hareng", "haricot", "harnais", "harpe", "harpon", "haut", "hérisson", "hernie", "héron", "héros", "herse",
+    "hêtre", "hibou", "hippie", "hobby", "hochet", "hockey", "homard", "hors", "hot", "hotte", "houe", "housse",
+    "houx", "hublot", "huit", "hula", "hutte", "husky",
+)  # fmt: skip
+_GLIDES = ("onz", "oui", "ouistiti", "yaourt", "yacht", "yak", "yack", "yéti", "yo", "yu", "ya")
+_VOWELS = frozenset("aàâäeéèêëiîïoôöuùûüœæyh")
+
+
+def elides(following: str) -> bool:
+    """Whether "le", "la" and "de" lose their vowel before these words: "l'éléphant", but "le hibou"."""
+    start = following.lower()
+    if start[:1] not in _VOWELS:
+        return False
+    return not start.startswith(_ASPIRATED if start[0] == "h" else _GLIDES)
+
+
+def of(phrase: str) -> str:
+    """The noun phrase after "de": "d'un chat", "du chien", "de l'éléphant", "des chats", "d'éléphants"."""
+    if phrase.startswith("le "):
+        return f"du {phrase[3:]}"
+    if phrase.startswith("les "):
+        return f"des {phrase[4:]}"
+    for partitive in ("des ", "du ", "de la ", "de l'", "de ", "d'"):
+        if phrase.startswith(partitive):
+            phrase = phrase.removeprefix(partitive)
+            break
+    return f"d'{phrase}" if elides(phrase) else f"de {phrase}"
+
+
+def definite(noun: Noun, is_plural: bool, following: str) -> str:
+    """The definite article with the words that follow it, which end in the noun."""
+    if is_plural:
+        return f"les {following}"
+    if elides(following):
+        return f"l'{following}"
+    return f"{'la' if noun.gender == 'f' else 'le'} {following}"
+
+
+class Told(NamedTuple):
+    """Words and what agrees with them: the gender, "m" or "f", and number of the thing told first."""
+
+    words: str
+    gender: str
+    is_plural: bool
+
+
+def sentence(scene: Scene, dice: Chooser) -> str:
+    """The scene in one French sentence or list of keywords."""
+    form = dice.pick(FORMS)
+    if form == "terse":
+        return _terse(scene, dice)
+    place = _place(scene, dice)
+    if form == "statement" and (place or scene.relation):
+        statement = _statement(scene, dice, place)
+        return statement.words + _tail(scene, dice, statement)
+    core = _core(scene, dice)
+    if form == "place_first" and place:
+        return f"{place}, {core.words}{_tail(scene, dice, core)}"
+    words = core.words + _after(place)
+    if form == "there":
+        return f"il y a {words}{_tail(scene, dice, core)}"
+    request = f"{dice.pick(REQUESTS)} " if form == "request" else ""
+    style = STYLES.get(scene.style)
+    if style is None:
+        leads = PLAIN_LEADS if scene.style else NEUTRAL_LEADS
+        is_shown = not request and dice.chance(0.2)
+        return _led(dice.pick(leads), words) if is_shown else request + words
+    if dice.chance(0.35):
+        return f"{request}{words}{_tail(scene, dice, core)}"
+    return request + _led(dice.pick(style.leads), words)
+
+
+def _led(lead: str, phrase: str) -> str:
+    """The phrase behind words that may end in "de", contracted with it."""
+    if lead.endswith(" de"):
+        return f"{lead[:-3]} {of(phrase)}"
+    return f"{lead} {phrase}"
+
+
+def _after(words: str) -> str:
+    return f" {words}" if words else ""
+
+
+def _tail(scene: Scene, dice: Chooser, told: Told) -> str:
+    """The style behind the scene, in agreement with the things told: ", en pixel art"; "" for none."""
+    style = STYLES.get(scene.style)
+    return f", {_agreeing(dice.pick(style.tails), told)}" if style else ""
+
+
+def _place(scene: Scene, dice: Chooser) -> str:
+    """Where and when: "sur la plage au coucher du soleil"; "" where neither is told."""
+    place = ""
+    if scene.setting in COLOURS:
+        place = dice.pick(BACKGROUNDS).format(COLOURS[scene.setting].masculine)
+    elif scene.setting:
+        place = dice.pick(SETTINGS[scene.setting].places)
+    if scene.time in TIMES:
+        time = dice.pick(TIMES[scene.time].places)
+        place = f"{place} {time}" if place else time
+    return place
+
+
+def _core(scene: Scene, dice: Chooser) -> Told:
+    """The things and how they stand."""
+    first, second = scene.things[0], scene.things[-1]
+    if len(scene.things) == 1:
+        return _phrase(first, dice, "indefinite")
+    if scene.relation is None:
+        # Behind "et", a modifier of the last thing alone would seem to be of both.
+        if first.material is None and (second.material is not None or dice.chance(0.5)):
+            first, second = second, first
+        return _both(_phrase(first, dice, "indefinite"), _phrase(second, dice, "indefinite"))
+    relation = RELATIONS[scene.relation]
+    if scene.relation in REVERSED and dice.chance(0.15):
+        first, second, relation = second, first, REVERSED[scene.relation]
+    return _linked(
+        _phrase(first, dice, "indefinite"),
+        dice.pick(relation.after_noun),
+        _phrase(second, dice, "indefinite"),
+    )
+
+
+def _both(first: Told, second: Told) -> Told:
+    """Two things together; masculine where one of them is."""
+    gender = "f" if first.gender == second.gender == "f" else "m"
+    return Told(f"{first.words} et {second.words}", gender, True)
+
+
+def _linked(first: Told, link: str, second: Told) -> Told:
+    """Two things and the words between them, which agree with the first."""
+    return first._replace(words=f"{first.words} {_led(_agreeing(link, first), second.words)}")
+
+
+def _statement(scene: Scene, dice: Chooser, place: str) -> Told:
+    """A whole sentence with a verb: "le chat rouge est à gauche du chien bleu sur la lune"."""
+    determiner = dice.pick(("definite", "indefinite"))
+    told = _phrase(scene.things[0], dice, determiner)
+    if scene.relation is not None:
+        verb = dice.pick(RELATIONS[scene.relation].verbs)
+        told = _linked(told, verb, _phrase(scene.things[1], dice, determiner))
+        return told._replace(words=told.words + _after(place))
+    if len(scene.things) == 2:
+        told = _both(told, _phrase(scene.things[1], dice, determiner))
+    return told._replace(words=f"{told.words} {'sont' if told.is_plural else 'est'} {place}")
+
+
+def _agreeing(words: str, told: Told) -> str:
+    """Participles and verbs in agreement with what is told."""
+    if "{" not in words:
+        return words
+    return words.format(
+        e=("e" if told.gender == "f" else "") + ("s" if told.is_plural else ""),
+        nt="nt" if told.is_plural else "",
+        est="sont" if told.is_plural else "est",
+        tient="tiennent" if told.is_plural else "tient",
+    )
+
+
+def _terse(scene: Scene, dice: Chooser) -> str:
+    """Keywords without articles: "kangourou en fromage, lune"."""
+    things = [_phrase(thing, dice, "bare") for thing in scene.things]
+    if scene.relation is not None:
+        things = [_linked(things[0], dice.pick(RELATIONS[scene.relation].after_noun), things[1])]
+    words = [told.words for told in things]
+    if scene.setting in COLOURS:
+        words.append(dice.pick(BACKGROUND_KEYWORDS).format(COLOURS[scene.setting].masculine))
+    elif scene.setting:
+        words.append(dice.pick(SETTINGS[scene.setting].keywords))
+    if scene.time in TIMES:
+        words.append(dice.pick(TIMES[scene.time].keywords))
+    if scene.style in STYLES:
+        words.insert(dice.pick((0, len(words))), dice.pick(STYLES[scene.style].keywords))
+    return dice.pick((", ", ", ", " ")).join(words)
+
+
+def _phrase(thing: Thing, dice: Chooser, determiner: str) -> Told:
+    """One kind of thing with all that is told of it.
+
+    Args:
+        thing: What to tell.
+        dice: Chooses the words.
+        determiner: "indefinite" ("un chat", "deux chats"), "definite" ("le chat") or "bare" ("chat").
+    """
+    noun = _noun(thing, dice)
+    is_plural = thing.count != 1
+    words = noun.plural if is_plural else noun.singular
+    has_adjective_before = thing.size in SIZES
+    if has_adjective_before:
+        size = dice.pick(SIZES[thing.size]).agreeing(noun.gender, is_plural)
+        words = f"{size} {words}"
+    if thing.colour is not None:
+        words += " " + COLOURS[thing.colour].agreeing(noun.gender, is_plural)
+    if thing.material is not None:
+        material = dice.pick(MATERIALS[thing.material])
+        ending = ("e" if noun.gender == "f" else "") + ("s" if is_plural else "")
+        words += " " + dice.pick(MADE_OF).format(material, de=of(material), e=ending)
+    if thing.is_upside_down:
+        words += " " + dice.pick(UPSIDE_DOWN)
+    if thing.skin_tone is not None:
+        words += f" à la peau {dice.pick(SKIN_TONES[thing.skin_tone])}"
+    if thing.count > 1:
+        words = f"{dice.pick(NUMBERS[thing.count])} {words}"
+        if determiner == "definite":
+            words = f"les {words}"
+    elif determiner == "definite":
+        words = definite(noun, is_plural, words)
+    elif determiner == "indefinite":
+        words = _indefinite(thing, noun, dice, words, has_adjective_before)
+    return Told(words, noun.gender, is_plural)
+
+
+def _indefinite(
+    thing: Thing, noun: Noun, dice: Chooser, words: str, has_adjective_before: bool
+) -> str:
+    """The words behind "un", "une", "du" or "des" ("de petits chats", "d'autres")."""
+    if thing.count == 0:
+        return of(words) if has_adjective_before else f"des {words}"
+    if noun.is_mass:
+        return f"{noun.article}{words}" if noun.article.endswith("'") else f"{noun.article} {words}"
+    if dice.chance(0.04):
+        alone = "seule" if noun.gender == "f" else "seul"
+        return f"{noun.article} {alone} {words}"
+    return f"{noun.article} {words}"
+
+
+def _noun(thing: Thing, dice: Chooser) -> Noun:
+    """The thing's name or, in about one case in three, one of its synonyms."""
+    allows_mass = thing.count == 1 and thing.size == "medium"
+    nouns = _nouns(thing.name, thing.gender, thing.colour is not None, allows_mass)
+    return dice.pick(nouns) if dice.chance(0.35) else nouns[0]
+
+
+@cache
+def _nouns(name: str, gender: str | None, is_coloured: bool, allows_mass: bool) -> tuple[Noun, ...]:
+    """The names that fit: a woman's trade for a woman, no mass noun with a number, no "flamant rose rouge"."""
+    entry = catalogue.load()[name]
+    nouns = entry.french_feminine if gender == "woman" else entry.french
+    if not allows_mass:
+        nouns = tuple(noun for noun in nouns if not noun.is_mass) or nouns
+    if is_coloured:
+        nouns = tuple(noun for noun in nouns if not _names_colour(noun)) or nouns
+    return nouns
+
+
+def _names_colour(noun: Noun) -> bool:
+    return any(form in noun.singular.split() for colour in COLOURS.values() for form in colour)
+
+
+def wordings(world: World) -> Iterator[str]:
+    """Everything that sentences of this world are put together from, as phrases."""
+    yield OTHER_WORDS
+    for name in world.objects:
+        entry = catalogue.load()[name]
+        for noun in (*entry.french, *entry.french_feminine):
+            yield from (noun.singular, noun.plural) if world.max_count > 1 else (noun.singular,)
+    yield from (*UPSIDE_DOWN, *PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)
+    for count in range(2, world.max_count + 1):
+        yield from NUMBERS[count]
+    for sizes in SIZES.values():
+        for size in sizes:
+            yield from size
+    for skin in SKIN_TONES.values():
+        yield from skin
+    for colour in world.colours:
+        yield from COLOURS[colour]
+    for material in world.materials:
+        yield from MATERIALS[material]
+    for relation in world.relations:
+        for told in (RELATIONS[relation], REVERSED.get(relation)):
+            for link in (*told.after_noun, *told.verbs) if told else ():
+                yield from _agreements(link)
+    for setting in (*world.settings, *world.plain_settings):
+        if setting in COLOURS:
+            yield from (*BACKGROUNDS, *BACKGROUND_KEYWORDS, COLOURS[setting].masculine)
+        else:
+            yield from (*SETTINGS[setting].places, *SETTINGS[setting].keywords)
+    for time in world.times:
+        if time in TIMES:
+            yield from (*TIMES[time].places, *TIMES[time].keywords)
+    for style in world.styles:
+        if style in STYLES:
+            yield from (*STYLES[style].leads, *STYLES[style].keywords)
+            for tail in STYLES[style].tails:
+                yield from _agreements(tail)
+
+
+def _agreements(words: str) -> Iterator[str]:
+    for gender in ("m", "f"):
+        for is_plural in (False, True):
+            yield _agreeing(words, Told("", gender, is_plural))
