@@ -1,0 +1,1 @@
+"""The autoregressive loop: cache, logits, sampling, over any callable."""

@@ -108,21 +108,26 @@ class TextMemory:
     """What the decoder's cross-attention needs of B texts, computed once.
 
     Attributes:
-        keys: One (B, H, E, L) a layer, ready to multiply.
-        values: One (B, H, L, E) a layer.
+        keys: Ready to multiply, (layers, B, H, E, L).
+        values: (layers, B, H, L, E).
         bias: 0 where the text has a token, -inf where it is padded; (B, 1, 1, L).
     """
 
-    keys: tuple[Tensor, ...]
-    values: tuple[Tensor, ...]
+    keys: Tensor
+    values: Tensor
     bias: Tensor
 
     def rows(self, index: Tensor) -> TextMemory:
         """The texts `index` (R,), repeats allowed, as a memory of R rows."""
+        return TextMemory(self.keys[:, index], self.values[:, index], self.bias[index])
+
+    @staticmethod
+    def join(memories: Sequence[TextMemory]) -> TextMemory:
+        """The texts of all memories, one after another."""
         return TextMemory(
-            tuple(keys[index] for keys in self.keys),
-            tuple(values[index] for values in self.values),
-            self.bias[index],
+            torch.cat([memory.keys for memory in memories], dim=1),
+            torch.cat([memory.values for memory in memories], dim=1),
+            torch.cat([memory.bias for memory in memories]),
         )
 
 
@@ -455,12 +460,9 @@ class Bart(nn.Module):
         """What every decoder step reads of the text (B, L, D) of ids (B, L), computed once."""
         pairs = [layer.cross_attention.remember(encoded) for layer in self.decoder.layers]
         bias = torch.zeros(text_ids.shape, dtype=encoded.dtype, device=encoded.device)
-        bias = bias.masked_fill(text_ids == self.config.pad_id, -math.inf)[:, None, None]
-        return TextMemory(
-            tuple(key.transpose(2, 3).contiguous() for key, _ in pairs),
-            tuple(value.contiguous() for _, value in pairs),
-            bias,
-        )
+        bias = bias.masked_fill(text_ids == self.config.pad_id, -math.inf)
+        keys = torch.stack([key.transpose(2, 3) for key, _ in pairs])
+        return TextMemory(keys, torch.stack([value for _, value in pairs]), bias[:, None, None])
 
     def step(
         self, codes: Tensor | None, position: int, self_cache: SelfCache, memory: TextMemory

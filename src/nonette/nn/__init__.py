@@ -1,0 +1,1 @@
+"""What networks and pipelines share: blocks at their third use; device, number type, threads."""

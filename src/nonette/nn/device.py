@@ -1,0 +1,75 @@
+"""Where and how numbers are worked out: device, number type, threads.
+
+bfloat16 doubles the speed of matrix products where the processor multiplies it in hardware and
+makes them several times slower where it does not; float16 is never worth it on a CPU. Nothing here
+changes anything when imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from nonette.core.errors import InputError
+
+MAX_THREADS = 1024
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" is a GPU where torch can use one, else the CPU.
+
+    Raises:
+        InputError: torch has no such device, or cannot use it here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError("device", name, "torch cannot use it here; try 'cpu' or 'auto'") from error
+    return device
+
+
+def pick_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device multiplies it in hardware, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float32
+    if device.type == "cpu" and _multiplies_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Run what is inside with `count` threads; None leaves their number alone.
+
+    Raises:
+        InputError: The count is not 1 to 1,024.
+    """
+    if count is None:
+        yield
+        return
+    if not 1 <= count <= MAX_THREADS:
+        raise InputError("threads", count, f"it must be a whole number from 1 to {MAX_THREADS:,}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _multiplies_bfloat16() -> bool:
+    """Whether this CPU has AVX512-BF16, and neither torch nor oneDNN is told to do without."""
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return False
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    if allowed not in ("ALL", "DEFAULT") and "BF16" not in allowed and "AMX" not in allowed:
+        return False
+    # torch has no public question for this: `torch.cpu.get_capabilities` came after 2.11
+    supports = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return supports is not None and bool(supports())
