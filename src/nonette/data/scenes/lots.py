@@ -1,40 +1,45 @@
 """Drawing lots: the cheap random numbers that decide scenes and pictures.
 
-Every scene asks for a few dozen uniform numbers, so one block is made at once from a counter-based
-generator keyed by (seed, index, stream). The same key gives the same lots in any process and any order.
+A scene asks for a few dozen uniform numbers. They are read from hashes of the key and a counter, sixteen
+at a time, so the same key gives the same lots in any process, order and release of numpy.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import TypeVar
-
-import numpy as np
 
 Value = TypeVar("Value")
 
-BLOCK = 48  # uniform numbers made at a time; most scenes need fewer
+_KEY = struct.Struct("<QQBI")
+_NUMBERS = struct.Struct("<16I")
 
 
 class Lot:
     """A sequence of random choices, fixed by its key alone.
 
     Args:
-        seed: Which series of scenes; 0 to 2^56 - 1.
+        seed: Which series of scenes; 0 to 2^64 - 1.
         index: Which scene of the series; 0 to 2^64 - 1.
         stream: What the lots decide, 0 to 255, so that painting and drawing by lot stay independent.
     """
 
+    __slots__ = ("_block", "_key", "_numbers")
+
     def __init__(self, seed: int, index: int, stream: int) -> None:
-        key = (seed << 8 | stream) << 64 | index
-        self._generator = np.random.Generator(np.random.Philox(key=key))
-        self._numbers: list[float] = []
+        self._key = (seed, index, stream)
+        self._block = 0
+        self._numbers: list[int] = []
 
     def number(self) -> float:
         """A uniform number in [0, 1)."""
         if not self._numbers:
-            self._numbers = self._generator.random(BLOCK).tolist()
-        return self._numbers.pop()
+            digest = blake2b(_KEY.pack(*self._key, self._block)).digest()
+            self._numbers = list(_NUMBERS.unpack(digest))
+            self._block += 1
+        return self._numbers.pop() / 2**32
 
     def between(self, low: float, high: float) -> float:
         """A uniform number in [low, high)."""

@@ -109,7 +109,7 @@ def tones(glyph: np.ndarray) -> np.ndarray:
     # A flat glyph has little shading of its own; amplifying it further would only show noise.
     low, high = min(low, middle - 70), max(high, middle + 70)
     table = np.interp(np.arange(256), [low, middle, high], [0, 128, 255])
-    return table.astype(np.uint8)[lightness]
+    return table.astype(np.uint8).take(lightness)
 
 
 @lru_cache(maxsize=64)
@@ -118,38 +118,51 @@ def texture(material: str, size: int) -> np.ndarray:
     return MATERIALS[material].texture(size)
 
 
-def coloured(glyph: np.ndarray, colour: str) -> np.ndarray:
-    """The RGBA glyph in another colour, its shading kept."""
-    painted = np.empty_like(glyph)
-    painted[..., :3] = colour_ramp(colour)[tones(glyph)]
+def coloured(glyph: np.ndarray, tone: np.ndarray, colour: str) -> np.ndarray:
+    """The RGBA glyph in another colour; `tone` is its `tones`."""
+    painted = _ramp_words(colour).take(tone).view(np.uint8).reshape(glyph.shape)
     painted[..., 3] = glyph[..., 3]
     return painted
 
 
 @lru_cache(maxsize=64)
+def _ramp_words(colour: str) -> np.ndarray:
+    """The colour ramp with each colour in one machine word, uint32 (256,): four bytes are one look-up."""
+    return np.pad(colour_ramp(colour), ((0, 0), (0, 1))).view(np.uint32).ravel()
+
+
+@lru_cache(maxsize=64)
 def _shading(material: str) -> tuple[np.ndarray, np.ndarray]:
-    """For each tone the factor on the texture and what is added to it, both in 1/256, uint16 (256,)."""
+    """For each tone and channel the factor on the texture in 1/256 and the light that is added.
+
+    Both uint16 (256, 3); factor * 255 / 256 + light stays below 256.
+    """
     look = MATERIALS[material]
     tone = np.arange(256) / 255
     below, above = np.clip(tone * 2, 0, 1) ** 0.55, np.clip(tone * 2 - 1, 0, 1)
     factor = (look.depth + (1 - look.depth) * below) * (1 - look.gloss * above)
-    return (factor * 256).astype(np.uint16), (look.gloss * above * 255).astype(np.uint16)
+    factor_and_light = (
+        (factor * 256).astype(np.uint16),
+        (look.gloss * above * 255).astype(np.uint16),
+    )
+    return tuple(np.repeat(table[:, None], 3, axis=1) for table in factor_and_light)
 
 
-def made_of(glyph: np.ndarray, material: str, size: int) -> np.ndarray:
-    """The RGBA glyph made of a material, its shading kept, for a picture of `size` pixels."""
-    height, width = glyph.shape[:2]
+def made_of(glyph: np.ndarray, tone: np.ndarray, material: str, size: int) -> np.ndarray:
+    """The RGBA glyph made of a material, for a picture of `size` pixels; `tone` is its `tones`."""
+    height, width = tone.shape
     tile = texture(material, size)
     top, left = max(0, (size - height) // 2), max(0, (size - width) // 2)
-    tone = tones(glyph)
-    factor, extra = _shading(material)
+    factor, light = _shading(material)
+    shaded = factor.take(tone, axis=0)
+    shaded *= tile[top : top + height, left : left + width]
+    shaded >>= 8
+    shaded += light.take(tone, axis=0)
     painted = np.empty_like(glyph)
-    shaded = tile[top : top + height, left : left + width] * factor[tone][..., None] >> 8
-    painted[..., :3] = shaded + extra[tone][..., None]
+    painted[..., :3] = shaded
     painted[..., 3] = glyph[..., 3]
     opacity = MATERIALS[material].opacity
     if opacity < 1:
-        painted[..., 3] = (glyph[..., 3] * (1 - (1 - opacity) * np.clip(tone / 128, 0, 1))).astype(
-            np.uint8
-        )
+        veil = 1 - (1 - opacity) * np.clip(tone / 128, 0, 1)
+        painted[..., 3] = (glyph[..., 3] * veil).astype(np.uint8)
     return painted

@@ -36,6 +36,11 @@ class Sprite:
     alpha: np.ndarray
 
 
+@lru_cache(maxsize=4096)
+def _tones(name: str, pixels: int, gender: str | None, skin_tone: int | None) -> np.ndarray:
+    return materials.tones(atlas.glyph(name, pixels, gender, skin_tone))
+
+
 def appearance(thing: Thing, pixels: int, size: int) -> np.ndarray:
     """How the thing looks, straight-alpha RGBA, uint8 (h, w, 4).
 
@@ -45,10 +50,11 @@ def appearance(thing: Thing, pixels: int, size: int) -> np.ndarray:
         size: Side of the picture, which textures are scaled to.
     """
     glyph = atlas.glyph(thing.name, pixels, thing.gender, thing.skin_tone)
+    look = (thing.name, pixels, thing.gender, thing.skin_tone)
     if thing.colour is not None:
-        glyph = materials.coloured(glyph, thing.colour)
+        glyph = materials.coloured(glyph, _tones(*look), thing.colour)
     elif thing.material is not None:
-        glyph = materials.made_of(glyph, thing.material, size)
+        glyph = materials.made_of(glyph, _tones(*look), thing.material, size)
     return glyph[::-1] if thing.is_upside_down else glyph
 
 

@@ -278,13 +278,18 @@ SHOWS: Mapping[str, frozenset[str]] = {
 
 
 @lru_cache(maxsize=384)
-def _backdrop(setting: str, time: str, size: int, variant: int) -> np.ndarray:
+def _backdrop(setting: str, time: str, size: int, variant: int, is_mirrored: bool) -> np.ndarray:
     """The whole backdrop, a little larger than the picture, uint8, read-only."""
     canvas = Canvas(size + 2 * round(size * PADDING / 2), Lot(0, variant, SETTING_STREAM))
     SCENES[setting](canvas)
-    pixels = canvas.pixels()
+    pixels = np.ascontiguousarray(canvas.pixels()[:, :: -1 if is_mirrored else 1])
     pixels.setflags(write=False)
     return pixels
+
+
+@lru_cache(maxsize=64)
+def _plain(setting: str, size: int) -> np.ndarray:
+    return np.full((size, size, 3), PLAIN[setting], np.uint8)
 
 
 def backdrop(setting: str, time: str, size: int, lot: Lot) -> np.ndarray:
@@ -297,14 +302,12 @@ def backdrop(setting: str, time: str, size: int, lot: Lot) -> np.ndarray:
         lot: Decides the variant, the shift and the mirroring.
     """
     if setting in PLAIN:
-        pixels = np.empty((size, size, 3), np.uint8)
-        pixels[:] = PLAIN[setting]
-        return pixels
-    whole = _backdrop(setting, time, size, int(lot.number() * NUM_VARIANTS))
+        return _plain(setting, size).copy()
+    variant, is_mirrored = int(lot.number() * NUM_VARIANTS), lot.chance(0.5)
+    whole = _backdrop(setting, time, size, variant, is_mirrored)
     room = whole.shape[0] - size + 1
     top, left = int(lot.number() * room), int(lot.number() * room)
-    window = whole[top : top + size, left : left + size]
-    return np.ascontiguousarray(window[:, ::-1] if lot.chance(0.5) else window)
+    return whole[top : top + size, left : left + size].copy()
 
 
 def times(setting: str) -> tuple[str, ...]:

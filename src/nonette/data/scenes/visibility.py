@@ -16,7 +16,9 @@ from nonette.data.scenes.scene import Thing
 
 SIZE = 32  # pixels of the small picture
 LONGEST = 22  # pixels of the glyph in it
-DIFFERENCE = 62  # distance of two colours (0 to 441) that are told apart at a glance
+# How much a step of red, green and blue is noticed, and how much must be, to be told at a glance.
+WEIGHTS = np.array([2.0, 4.0, 1.2], np.float32)
+DIFFERENCE = 130.0
 VISIBLE_SHARE = 0.6  # share of the rim that must differ
 
 
@@ -40,7 +42,7 @@ def _visible_at(look: Thing) -> np.ndarray:
     rim = glyph[rows, columns, :3].astype(np.float32)  # (rim, 3)
     rows, columns = rows + (SIZE - height) // 2 + 1, columns + (SIZE - width) // 2
     behind = _backdrops()[1][:, rows, columns]  # (settings, rim, 3)
-    differs = np.sqrt(((behind - rim) ** 2).sum(axis=2)) > DIFFERENCE
+    differs = (behind - rim) ** 2 @ WEIGHTS > DIFFERENCE**2
     return np.asarray(differs.mean(axis=1) >= VISIBLE_SHARE)
 
 
