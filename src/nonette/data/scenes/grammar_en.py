@@ -50,7 +50,8 @@ FORMS: Wordings = (
     "request",
 )
 
-OTHER_WORDS = "a an the and there is are with skin skinned"
+OTHER_WORDS = "a an the and there is are"
+PERSON_WORDS = "with skin skinned"
 
 
 def sentence(scene: Scene, dice: Chooser) -> str:
@@ -257,14 +258,16 @@ def wordings(world: World) -> Iterator[str]:
         for noun in (*entry.english, *entry.english_woman, *entry.english_man):
             yield from (noun.singular, noun.plural) if world.max_count > 1 else (noun.singular,)
         if entry.is_person:
-            yield from GENDERS.values()
-    yield from (*UPSIDE_DOWN, *MADE_OF, *ONE, *SOME, *PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)
+            yield from (*GENDERS.values(), PERSON_WORDS)
+            for skin in SKIN_TONES.values():
+                yield from skin
+    yield from (*MADE_OF, *ONE, *SOME, *PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)
+    if world.upside_down_share:
+        yield from UPSIDE_DOWN
     for count in range(2, world.max_count + 1):
         yield from NUMBERS[count]
-    for size in SIZES.values():
+    for size in SIZES.values() if world.size_share else ():
         yield from size
-    for skin in SKIN_TONES.values():
-        yield from skin
     for colour in world.colours:
         yield from COLOURS[colour]
     for material in world.materials:

@@ -50,9 +50,8 @@ FORMS: Wordings = (
     "request",
 )
 
-OTHER_WORDS = (
-    "un une des du de la le les et il y a est sont à peau seul seule fait faite faits faites en"
-)
+OTHER_WORDS = "un une des du de la le les et il y a est sont seul seule fait faite faits faites en"
+PERSON_WORDS = "à la peau"
 
 # Words whose first letter does not elide, though it looks as if it would: an aspirated h, and the glides.
 _ASPIRATED = (
@@ -312,14 +311,18 @@ def wordings(world: World) -> Iterator[str]:
         entry = catalogue.load()[name]
         for noun in (*entry.french, *entry.french_feminine):
             yield from (noun.singular, noun.plural) if world.max_count > 1 else (noun.singular,)
-    yield from (*UPSIDE_DOWN, *PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)
+        if entry.is_person:
+            yield PERSON_WORDS
+            for skin in SKIN_TONES.values():
+                yield from skin
+    yield from (*PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)
+    if world.upside_down_share:
+        yield from UPSIDE_DOWN
     for count in range(2, world.max_count + 1):
         yield from NUMBERS[count]
-    for sizes in SIZES.values():
+    for sizes in SIZES.values() if world.size_share else ():
         for size in sizes:
             yield from size
-    for skin in SKIN_TONES.values():
-        yield from skin
     for colour in world.colours:
         yield from COLOURS[colour]
     for material in world.materials:

@@ -1,0 +1,135 @@
+"""Tokenizing: sentences to ids and back, with a byte-level BPE as BART's.
+
+The file is the `tokenizers` library's own `tokenizer.json`, so published tokenizers load as they are. One trained
+here carries our normaliser in it, and puts a blank before the first word, so that "cat" is the same token wherever it
+stands. Bytes are the alphabet: nothing is unknown. Ids of the special tokens are BART's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+
+from nonette.core.errors import CheckpointError, InputError
+from nonette.text.normalise import NORMALISER, without_surrogates
+
+START, PAD, END, UNKNOWN = "<s>", "<pad>", "</s>", "<unk>"
+SPECIAL_TOKENS = (START, PAD, END, UNKNOWN)
+START_ID, PAD_ID, END_ID = 0, 1, 2
+NUM_BYTES = 256
+
+
+class Tokenizer:
+    """Text to ids and back.
+
+    Args:
+        inner: A tokenizer of the `tokenizers` library with BART's special tokens at BART's ids.
+
+    Raises:
+        CheckpointError: The special tokens have other ids.
+    """
+
+    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        for wanted, token in enumerate(SPECIAL_TOKENS[:3]):
+            if inner.token_to_id(token) != wanted:
+                raise CheckpointError(
+                    f"the tokenizer gives {token} the id {inner.token_to_id(token)}, not {wanted}"
+                )
+        inner.no_padding()
+        inner.no_truncation()
+        inner.encode_special_tokens = True  # a person who types "</s>" means these four characters
+        self._inner = inner
+
+    @classmethod
+    def load(cls, path: Path | str) -> Tokenizer:
+        """Read a `tokenizer.json`.
+
+        Raises:
+            CheckpointError: The file cannot be read, or is no tokenizer with BART's special tokens.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+        return cls.from_bytes(data, str(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str = "tokenizer.json") -> Tokenizer:
+        """The tokenizer that `to_bytes` wrote; `where` names it in errors."""
+        try:
+            inner = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
+        except Exception as error:  # the library raises bare Exceptions for any damage
+            raise CheckpointError(f"{where} is no tokenizer: {error}") from error
+        return cls(inner)
+
+    def to_bytes(self) -> bytes:
+        """The whole tokenizer as the contents of a `tokenizer.json`."""
+        return self._inner.to_str(pretty=False).encode("utf-8")
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many ids there are; every id is below it."""
+        return int(self._inner.get_vocab_size())
+
+    def encode(self, text: str, length: int) -> list[int]:
+        """Exactly `length` ids: `<s>`, the text's, `</s>`, then padding; what is too long loses its end.
+
+        Args:
+            text: Any text; the tokenizers trained here normalise it themselves.
+            length: How many ids, at least 2.
+
+        Raises:
+            InputError: The length leaves no room for the two ends.
+        """
+        if length < 2:
+            raise InputError(
+                "length", length, "it must leave room for the start and the end, so at least 2"
+            )
+        ids = self._inner.encode(without_surrogates(text), add_special_tokens=False).ids
+        ids = [START_ID, *ids[: length - 2], END_ID]
+        return ids + [PAD_ID] * (length - len(ids))
+
+    def count(self, text: str) -> int:
+        """How many ids the text needs without being cut, both ends included."""
+        return len(self._inner.encode(without_surrogates(text), add_special_tokens=False).ids) + 2
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of the ids, as normalised, up to the first `</s>` and without special tokens."""
+        ids = list(ids)
+        if END_ID in ids:
+            ids = ids[: ids.index(END_ID)]
+        return self._inner.decode(ids, skip_special_tokens=True).strip()
+
+
+def train(captions: Iterable[str], vocabulary_size: int) -> Tokenizer:
+    """A byte-level BPE of the captions; the same captions give the same tokenizer.
+
+    Args:
+        captions: What to learn from, as people write it.
+        vocabulary_size: Most ids in all, at least 260 (256 bytes and the special tokens); there are fewer where the
+            captions hold no more pieces worth merging.
+
+    Raises:
+        InputError: The vocabulary is too small for the bytes.
+    """
+    least = NUM_BYTES + len(SPECIAL_TOKENS)
+    if vocabulary_size < least:
+        raise InputError("vocabulary_size", vocabulary_size, f"it must be at least {least}")
+    inner = tokenizers.Tokenizer(models.BPE())
+    inner.normalizer = NORMALISER
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    inner.train_from_iterator(captions, trainer)
+    inner.post_processor = processors.TemplateProcessing(
+        single=f"{START} $A {END}", special_tokens=[(START, START_ID), (END, END_ID)]
+    )
+    return Tokenizer(inner)
