@@ -68,6 +68,11 @@ class DalleMini:
         self.tokenizer = tokenizer
         self.num_seats = int(settings.get("num_seats", NUM_SEATS))
 
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Width and height of every picture, in pixels."""
+        return self.vqgan.config.resolution, self.vqgan.config.resolution
+
     @torch.no_grad()
     def __call__(
         self,
