@@ -1,7 +1,8 @@
 """What the scene world is made of: every object's glyph, names in English and French, and manners.
 
 Two tables hold the facts, one row an object: `assets/objects.tsv`, and `assets/people.tsv` for
-people, who come as woman and man and in six skin tones. `nouns` says how a noun is written in a cell.
+people, who come as woman and man and in six skin tones. How a noun is written in a cell, `nouns`
+says.
 
 This file knows no pixels (`atlas` does), no sentences, and nothing of what a world draws how often.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import TypedDict
 
 from nonette.core.errors import InputError
 from nonette.data.scenes.nouns import Noun, parse_english, parse_french
@@ -44,6 +46,15 @@ CPU_OBJECTS: tuple[str, ...] = (
 # fmt: on
 
 
+class _Flags(TypedDict):
+    is_rideable: bool
+    can_ride: bool
+    can_carry: bool
+    is_container: bool
+    is_surface: bool
+    is_carriable: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One kind of object, or one kind of person.
@@ -52,16 +63,18 @@ class Entry:
         name: Its id, in English snake_case: "kangaroo".
         codepoints: Its glyph, as hexadecimal code points joined by "_", without variation
             selectors: "1f998". Of people the genderless glyph; see `sequence`.
+        own_codepoints: Of people whose woman and man Unicode spells with code points of their own
+            (king and queen), these two; else empty.
         category: "animal", "food", "plant", "vehicle", "tool", "clothing", "furniture", "building",
-            "toy", "music", "sport", "nature", "symbol" or "person".
+            "toy", "music", "sport", "nature", "symbol", "face" or "person".
         english: Its names, the usual one first.
         french: Its names, the usual one first; of people those of a man.
-        french_feminine: Of people those of a woman ("une cuisinière"), parallel to `french`.
+        french_feminine: Of people those of a woman ("une cuisinière"); else empty.
         english_woman: Of people, names for women alone ("policewoman"); often empty.
         english_man: Of people, names for men alone ("policeman"); often empty.
-        merge_group: Objects of one group share an outline, and what tells them apart is colour
-            alone: neither colour nor material is put on them, and no scene holds two of a group.
-            "" for an outline of its own.
+        merge_group: The object whose outline it shares and from which its own colours alone tell
+            it (a black cat from the cat), so that neither colour nor material is put on it; all
+            round yellow faces are of the group "face". "" for an outline of its own.
         is_rideable: Whether something may ride it.
         can_ride: Whether it may ride something.
         can_carry: Whether it may carry something.
@@ -79,6 +92,7 @@ class Entry:
     french_feminine: tuple[Noun, ...] = ()
     english_woman: tuple[Noun, ...] = ()
     english_man: tuple[Noun, ...] = ()
+    own_codepoints: tuple[str, ...] = ()
     merge_group: str = ""
     is_rideable: bool = False
     can_ride: bool = False
@@ -106,12 +120,20 @@ class Entry:
             raise InputError("gender", gender, "it must be 'woman', 'man' or None")
         if skin_tone is not None and not 1 <= skin_tone <= NUM_SKIN_TONES:
             raise InputError("skin_tone", skin_tone, f"it must be 1 to {NUM_SKIN_TONES} or None")
-        points = [int(point, 16) for point in self.codepoints.split("_")]
-        if gender is not None:
-            points = _with_gender(points, gender)
+        points = _points(self.codepoints) if gender is None else self._gendered(gender)
         if skin_tone is not None:
             points.insert(1, LIGHTEST_SKIN_TONE + skin_tone - 1)
         return "_".join(f"{point:x}" for point in points)
+
+    def _gendered(self, gender: str) -> list[int]:
+        """A woman takes the place of the person in "person + pan"; a guard gets a sign."""
+        place = GENDERS.index(gender)
+        if self.own_codepoints:
+            return _points(self.own_codepoints[place])
+        points = _points(self.codepoints)
+        if points[0] == PERSON:
+            return [(WOMAN, MAN)[place], *points[1:]]
+        return [*points, JOINER, (FEMALE_SIGN, MALE_SIGN)[place]]
 
     def sequences(self) -> Iterator[str]:
         """The code points of every look of it, the plain one first."""
@@ -132,12 +154,8 @@ def load() -> Mapping[str, Entry]:
     return MappingProxyType(catalogue)
 
 
-def _with_gender(points: list[int], gender: str) -> list[int]:
-    """A cook is PERSON + pan, whose place a woman takes; a guard is one point, to which a sign is put."""
-    is_woman = gender == "woman"
-    if points[0] == PERSON:
-        return [WOMAN if is_woman else MAN, *points[1:]]
-    return [*points, JOINER, FEMALE_SIGN if is_woman else MALE_SIGN]
+def _points(sequence: str) -> list[int]:
+    return [int(point, 16) for point in sequence.split("_")]
 
 
 def _rows(table: str) -> list[dict[str, str]]:
@@ -158,9 +176,11 @@ def _object(row: dict[str, str]) -> Entry:
 
 
 def _person(row: dict[str, str]) -> Entry:
+    codepoints, *own_codepoints = row["codepoints"].split()
     return Entry(
         name=row["name"],
-        codepoints=row["codepoints"],
+        codepoints=codepoints,
+        own_codepoints=tuple(own_codepoints),
         category="person",
         english=parse_english(row["english"]),
         english_woman=parse_english(row["english_woman"]),
@@ -173,7 +193,7 @@ def _person(row: dict[str, str]) -> Entry:
     )
 
 
-def _flags(cell: str) -> dict[str, bool]:
+def _flags(cell: str) -> _Flags:
     flags = cell.split()
     unknown = set(flags) - set(FLAGS)
     if unknown:

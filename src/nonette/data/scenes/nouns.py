@@ -23,11 +23,11 @@ from nonette.core.errors import InputError
 
 ENGLISH_PREPOSITIONS = frozenset({"of", "with", "in", "on", "for", "from", "behind", "without"})
 FRENCH_PREPOSITIONS = frozenset(
-    {"à", "au", "aux", "de", "du", "des", "en", "pour", "sans", "avec", "sur", "sous", "la", "et"}
+    "à au aux de du des en dans pour contre sans avec sur sous vers chez derrière la et qui".split()
 )
 # English goes by sound: a long u ("yoo") and "one" ("wun") take "a", a silent h takes "an".
-ENGLISH_CONSONANT_SOUNDS = ("uni", "use", "uku", "eu", "ewe", "one", "ufo", "u-")
-ENGLISH_VOWEL_SOUNDS = ("hour", "heir", "honest", "x-", "mri", "sos")
+ENGLISH_CONSONANT_SOUNDS = ("uni", "ute", "eu", "ewe", "one", "ufo")
+ENGLISH_VOWEL_SOUNDS = ("hour", "heir", "honest", "x-", "x ", "suv", "f1 ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ def _parse_french(text: str) -> Noun:
 
 
 def _partitive(word: str, gender: str) -> str:
-    """How French says "some": du riz, de la salade, de l'eau. No mass noun here begins with an h."""
+    """French "some": du riz, de la salade, de l'eau. No mass noun here begins with an h."""
     if word[0].lower() in "aâeéèêiîoôuœ":
         return "de l'"
     return "du" if gender == "m" else "de la"
