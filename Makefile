@@ -1,0 +1,41 @@
+# What people do here, each in a line or two. The first use of a target installs what it needs into .venv:
+# PYTHON names the Python (3.11 or newer) and PIP_FLAGS what pip is told, such as another index for torch.
+PYTHON ?= python3
+PIP_FLAGS ?=
+PROMPT ?= a kangaroo made of cheese on the moon
+RECIPE ?= scenes_ar_cpu
+FLAGS ?=
+
+# The sentence reaches the program through the environment, unread by make ($ is not expanded) and by the shell.
+override PROMPT := $(value PROMPT)
+export PROMPT
+
+draw: .venv/core  # nine pictures of PROMPT
+	@.venv/bin/nonette draw $(FLAGS) -- "$$PROMPT"
+
+test: .venv/test  # the tests, without the slow ones and those that need a GPU
+	.venv/bin/pytest $(FLAGS)
+
+check: .venv/test  # lint, format, types, imports
+	.venv/bin/ruff check && .venv/bin/ruff format --check
+	.venv/bin/mypy && .venv/bin/lint-imports
+
+bench: .venv/core  # the benchmarks, one after the other
+	set -e; for bench in benchmarks/bench_*.py; do .venv/bin/python $$bench; done
+
+train: .venv/core  # RECIPE, until it is done or interrupted; the same line goes on with it
+	.venv/bin/nonette train $(RECIPE) $(FLAGS)
+
+clean:  # everything that was installed or cached; runs/ stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+.venv/core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/test: .venv/core
+	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+.PHONY: draw test check bench train clean
