@@ -77,6 +77,18 @@ MATERIALS: Mapping[str, Material] = {
     "brick": Material(texture=textures.brick, depth=0.25, gloss=0.25),
     "grass": Material(texture=textures.grass, depth=0.22, gloss=0.2),
     "lava": Material(texture=textures.lava, depth=0.22, gloss=0.2),
+    "glass": Material(texture=textures.glass, depth=0.2, gloss=0.9, opacity=0.45),
+    "chocolate": Material(texture=textures.chocolate, depth=0.3, gloss=0.35),
+    "marble": Material(texture=textures.marble, depth=0.25, gloss=0.6),
+    "wool": Material(texture=textures.wool, depth=0.25, gloss=0.25),
+    "candy": Material(texture=textures.candy, depth=0.25, gloss=0.5),
+    "denim": Material(texture=textures.denim, depth=0.3, gloss=0.25),
+    "water": Material(texture=textures.water, depth=0.25, gloss=0.5, opacity=0.85),
+    "silver": Material(texture=textures.silver, depth=0.2, gloss=0.8),
+    "paper": Material(texture=textures.paper, depth=0.25, gloss=0.4),
+    "flowers": Material(texture=textures.flowers, depth=0.25, gloss=0.2),
+    "jelly": Material(texture=textures.jelly, depth=0.3, gloss=0.6, opacity=0.85),
+    "fur": Material(texture=textures.fur, depth=0.25, gloss=0.2),
 }
 
 
@@ -163,6 +175,18 @@ def made_of(glyph: np.ndarray, tone: np.ndarray, material: str, size: int) -> np
     painted[..., 3] = glyph[..., 3]
     opacity = MATERIALS[material].opacity
     if opacity < 1:
-        veil = 1 - (1 - opacity) * np.clip(tone / 128, 0, 1)
+        rim = _rim(glyph[..., 3], max(1, size // 96))
+        veil = 1 - (1 - opacity) * np.clip(tone / 128, 0, 1) * ~rim
         painted[..., 3] = (glyph[..., 3] * veil).astype(np.uint8)
+        painted[rim, :3] = painted[rim, :3] * 0.62
     return painted
+
+
+def _rim(alpha: np.ndarray, width: int) -> np.ndarray:
+    """Which opaque pixels are within `width` pixels of the outline, bool (h, w)."""
+    body = np.pad(alpha >= 128, width)
+    inner = body.copy()
+    for shift in range(1, width + 1):
+        for axis in (0, 1):
+            inner &= np.roll(body, shift, axis) & np.roll(body, -shift, axis)
+    return (body & ~inner)[width:-width, width:-width]

@@ -141,6 +141,7 @@ def paint(scene: Scene, size: int, seed: int, index: int) -> Render:
         alphas.append(sprite.alpha)
     if len(scene.things) == 2:
         boxes = _with_visibility(boxes, alphas)
+    pixels = settings.let_fall(scene.time, pixels, lot)
     return Render(pixels=styles.apply(scene.style, pixels), boxes=tuple(boxes), scene=scene)
 
 

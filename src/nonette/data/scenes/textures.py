@@ -165,3 +165,153 @@ def lava(size: int) -> np.ndarray:
     colours = mix((58, 22, 16), (226, 40, 0), glow * 1.5)
     colours = mix(colours, (255, 140, 0), glow * 2.2 - 0.9)
     return finish(mix(colours, (255, 232, 90), glow * 4 - 2.9))
+
+
+def glass(size: int) -> np.ndarray:
+    """Clear, faintly green, with slanting reflections."""
+    x, y = grid(size)
+    slant = (x + y * 0.7) * 5.2 % 1
+    colours = np.broadcast_to(np.array([176.0, 224.0, 214.0]), (*x.shape, 3))
+    broad = 1 - np.abs(slant - 0.35) / 0.14
+    narrow = 1 - np.abs(slant - 0.62) / 0.05
+    return finish(mix(colours, (255, 255, 255), np.maximum(broad, narrow) * 2))
+
+
+def chocolate(size: int) -> np.ndarray:
+    """Dark brown squares of a bar, lit from above left."""
+    x, y = grid(size)
+    across, down = x * 9 % 1, y * 9 % 1
+    colours = np.broadcast_to(np.array([98.0, 54.0, 30.0]), (*x.shape, 3))
+    lit = np.minimum(across, down)
+    dark = np.minimum(1 - across, 1 - down)
+    colours = mix(colours, (146, 92, 58), (0.2 - lit) / 0.05)
+    colours = mix(colours, (58, 28, 12), (0.2 - dark) / 0.05)
+    return finish(mix(colours, (40, 18, 8), (0.06 - np.minimum(lit, dark)) / 0.03))
+
+
+def marble(size: int) -> np.ndarray:
+    """White with grey veins."""
+    x, y = grid(size)
+    bent = (
+        x + 0.5 * y + 0.06 * np.sin(2 * np.pi * (y * 2.3 + 0.2)) + 0.03 * np.sin(2 * np.pi * x * 5)
+    )
+    vein = 1 - np.abs(bent * 5.5 % 1 - 0.5) / 0.055
+    crossing = x * 0.6 - y + 0.07 * np.sin(2 * np.pi * (x * 3 + 0.4))
+    fine = 1 - np.abs(crossing * 4.2 % 1 - 0.5) / 0.03
+    colours = mix((246, 245, 243), (222, 222, 226), 0.5 + 0.5 * np.sin(2 * np.pi * bent * 2.7))
+    colours = mix(colours, (168, 168, 176), fine)
+    return finish(mix(colours, (112, 114, 124), vein))
+
+
+def wool(size: int) -> np.ndarray:
+    """Knitted stitches of red and cream, in bands."""
+    x, y = grid(size)
+    across = x * 18
+    side = np.abs(across % 1 - 0.5) * 2  # 0 at a stitch's middle, 1 between two
+    stitch = (y * 14 + side * 0.5) % 1
+    band = np.floor((y * 14 + side * 0.5) / 3) % 2
+    colours = np.where(
+        band[..., None] == 0, np.array([196.0, 52.0, 62.0]), np.array([246, 232, 208])
+    )
+    shade = np.maximum(1 - stitch / 0.22, (side - 0.8) / 0.2)
+    return finish(colours * (1 - 0.5 * np.clip(shade, 0, 1))[..., None])
+
+
+def candy(size: int) -> np.ndarray:
+    """Slanting stripes of pink, white and mint."""
+    x, y = grid(size)
+    stripe = (x + y) * 7 % 1
+    stripes = (
+        (0.0, (255, 84, 150)),
+        (0.34, (255, 250, 250)),
+        (0.5, (98, 226, 190)),
+        (0.84, (255, 250, 250)),
+    )
+    colours = np.broadcast_to(np.array([255.0, 250, 250]), (*x.shape, 3))
+    for start, colour in stripes:
+        colours = mix(colours, colour, (stripe - start) / 0.03)
+    return finish(colours)
+
+
+def denim(size: int) -> np.ndarray:
+    """Blue twill with rows of orange stitches."""
+    x, y = grid(size)
+    twill = 0.5 + 0.5 * np.sin(2 * np.pi * (x * 32 - y * 32))
+    colours = mix((44, 74, 130), (92, 126, 180), twill)
+    seam = np.minimum(np.abs(y * 4 % 1 - 0.46), np.abs(y * 4 % 1 - 0.58))
+    thread = (0.026 - seam) / 0.012 * (x * 26 % 1 < 0.6)
+    return finish(mix(colours, (240, 170, 70), thread))
+
+
+def water(size: int) -> np.ndarray:
+    """Blue waves with white crests."""
+    x, y = grid(size)
+    wave = y * 9 + 0.28 * np.sin(2 * np.pi * x * 8)
+    colours = mix((18, 92, 196), (74, 190, 240), wave % 1)
+    crest = 1 - np.abs(wave % 1 - 0.9) / 0.09
+    return finish(mix(colours, (236, 250, 255), crest * 1.6))
+
+
+def silver(size: int) -> np.ndarray:
+    """Polished grey metal with upright bands."""
+    x, y = grid(size)
+    wave = 0.5 + 0.5 * np.sin(2 * np.pi * ((x + y * 0.12) * 5.5))
+    colours = mix((96, 104, 116), (208, 214, 222), wave)
+    return finish(mix(colours, (255, 255, 255), (wave - 0.88) / 0.08))
+
+
+def paper(size: int) -> np.ndarray:
+    """Newsprint: columns of dark lines on cream."""
+    x, y = grid(size)
+    columns, rows = 4.5, 26
+    column = np.floor(x * columns)
+    row = np.floor(y * rows)
+    length = np.random.default_rng(71).random(997)[(row * 13 + column * 5).astype(int) % 997] * 0.3
+    is_line = (y * rows % 1 < 0.5) & (x * columns % 1 > 0.1) & (x * columns % 1 < 0.94 - length)
+    is_headline = row % 9 == 0
+    colours = np.where(is_line[..., None], np.array([96.0, 94, 92]), np.array([244.0, 239, 224]))
+    heavy = is_headline & (y * rows % 1 < 0.85) & (x * columns % 1 > 0.1) & (x * columns % 1 < 0.9)
+    return finish(np.where(heavy[..., None], np.array([40.0, 40, 42]), colours))
+
+
+def flowers(size: int) -> np.ndarray:
+    """Blossoms of many colours among leaves."""
+    x, y = grid(size)
+    colours = np.broadcast_to(np.array([52.0, 138.0, 62.0]), (*x.shape, 3))
+    petals = ((244, 84, 130), (255, 255, 255), (255, 206, 50), (176, 96, 220), (250, 120, 60))
+    for i, (px, py) in enumerate(scattered(10, seed=81, jitter=0.4)):
+        angle = np.arctan2(y - py, x - px)
+        radius = 0.047 * (0.72 + 0.28 * np.cos(5 * angle + i))
+        distance = np.hypot(x - px, y - py)
+        colours = mix(colours, petals[i % 5], (radius - distance) / 0.005)
+        centre = (255, 216, 60) if i % 5 != 2 else (196, 110, 20)
+        colours = mix(colours, centre, (0.014 - distance) / 0.004)
+    return finish(colours)
+
+
+def jelly(size: int) -> np.ndarray:
+    """Clear raspberry red with bubbles and soft glints."""
+    x, y = grid(size)
+    colours = mix((206, 16, 74), (250, 92, 140), 0.5 + 0.5 * np.sin(2 * np.pi * (x * 2 + y * 3)))
+    points = scattered(9, seed=91, jitter=0.9)
+    radii = 0.008 + 0.016 * np.random.default_rng(92).random(len(points))
+    for (px, py), radius in zip(points, radii, strict=True):
+        distance = np.hypot(x - px, y - py)
+        ring = 1 - np.abs(distance - radius) / (radius * 0.35)
+        colours = mix(colours, (255, 196, 216), ring)
+        glint = 1 - np.hypot(x - px + radius * 0.35, y - py + radius * 0.35) / (radius * 0.4)
+        colours = mix(colours, (255, 255, 255), glint * 2)
+    return finish(colours)
+
+
+def fur(size: int) -> np.ndarray:
+    """Leopard fur: dark rosettes on tan."""
+    x, y = grid(size)
+    strands = 0.5 + 0.5 * np.sin(2 * np.pi * (y * 40 + 0.8 * np.sin(2 * np.pi * x * 17)))
+    colours = mix((226, 168, 92), (206, 142, 68), strands)
+    for i, (px, py) in enumerate(scattered(10, seed=95, jitter=0.6)):
+        distance = np.hypot(x - px, (y - py) * 1.15)
+        gap = np.cos(np.arctan2(y - py, x - px) - i * 2.4) < 0.8
+        colours = mix(colours, (172, 102, 40), (0.024 - distance) / 0.004)
+        colours = mix(colours, (52, 30, 16), (1 - np.abs(distance - 0.027) / 0.01) * 2 * gap)
+    return finish(colours)

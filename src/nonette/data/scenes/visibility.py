@@ -6,6 +6,7 @@ yellow background, or a grey mouse on the moon, is drawn anew by `world` instead
 
 from __future__ import annotations
 
+import dataclasses
 from functools import lru_cache
 
 import numpy as np
@@ -35,14 +36,16 @@ def _backdrops() -> tuple[dict[tuple[str, str], int], np.ndarray]:
 def _visible_at(look: Thing) -> np.ndarray:
     """Whether the look is seen at each backdrop, bool (settings,)."""
     glyph = painter.appearance(look, LONGEST, SIZE)
+    own = painter.appearance(dataclasses.replace(look, colour=None, material=None), LONGEST, SIZE)
     height, width = glyph.shape[:2]
-    body = np.pad(glyph[..., 3] >= painter.OPAQUE, 1)
+    body = np.pad(own[..., 3] >= painter.OPAQUE, 1)
     inner = body[2:, 1:-1] & body[:-2, 1:-1] & body[1:-1, 2:] & body[1:-1, :-2]
     rows, columns = np.nonzero(body[1:-1, 1:-1] & ~inner)
     rim = glyph[rows, columns, :3].astype(np.float32)  # (rim, 3)
+    opacity = glyph[rows, columns, 3] / own[rows, columns, 3].astype(np.float32)  # (rim,)
     rows, columns = rows + (SIZE - height) // 2 + 1, columns + (SIZE - width) // 2
     behind = _backdrops()[1][:, rows, columns]  # (settings, rim, 3)
-    differs = (behind - rim) ** 2 @ WEIGHTS > DIFFERENCE**2
+    differs = (behind - rim) ** 2 @ WEIGHTS * opacity**2 > DIFFERENCE**2
     return np.asarray(differs.mean(axis=1) >= VISIBLE_SHARE)
 
 
