@@ -89,7 +89,8 @@ def tell(
     else:
         dice = Dice(language, seed, index)
         gaps = _omissions(scene, dice)
-    return SENTENCES[language](weaken(scene, gaps - keep | untold), dice)
+    sentence = SENTENCES[language](weaken(scene, gaps - keep | untold), dice)
+    return f"{sentence}." if dice.chance(0.05) else sentence
 
 
 def tell_falsely(scene: Scene, language: str, seed: int, index: int, world: World) -> str:

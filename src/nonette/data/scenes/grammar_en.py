@@ -8,6 +8,7 @@ true of the scene: nothing is told that the scene does not say. Where "and" woul
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -94,7 +95,8 @@ def _place(scene: Scene, dice: Chooser) -> str:
     """Where and when: "on the beach at sunset"; "" where neither is told."""
     place = ""
     if scene.setting in COLOURS:
-        place = dice.pick(BACKGROUNDS).format(dice.pick(COLOURS[scene.setting]))
+        background, colour = dice.pick(BACKGROUNDS), dice.pick(COLOURS[scene.setting])
+        place = background.format(colour, a=english_article(colour))
     elif scene.setting:
         place = dice.pick(SETTINGS[scene.setting].places)
     if scene.time in TIMES:
@@ -150,7 +152,8 @@ def _terse(scene: Scene, dice: Chooser) -> str:
         words.append(dice.pick(TIMES[scene.time].keywords))
     if scene.style in STYLES:
         words.insert(dice.pick((0, len(words))), dice.pick(STYLES[scene.style].keywords))
-    return dice.pick((", ", ", ", " ")).join(words)
+    separator = dice.pick((", ", ", ", " "))
+    return (", " if len(things) > 1 and scene.relation is None else separator).join(words)
 
 
 def _phrase(thing: Thing, dice: Chooser, determiner: str, *, is_compact: bool = False) -> str:
@@ -164,6 +167,7 @@ def _phrase(thing: Thing, dice: Chooser, determiner: str, *, is_compact: bool = 
     """
     noun = _noun(thing, dice)
     is_plural = thing.count != 1
+    is_compact = is_compact or noun.singular.count(" ") > 1  # "a couple holding hands made of ice"
     words: list[str] = []
     after = ""
     if thing.size in SIZES:
@@ -212,34 +216,69 @@ def _determiner(
 def _noun(thing: Thing, dice: Chooser) -> Noun:
     """The thing's name or, in about one case in three, one of its synonyms."""
     allows_mass = thing.count == 1 and thing.size == "medium"
-    nouns = _nouns(thing.name, thing.gender, thing.colour is not None, allows_mass)
+    nouns = _nouns(thing.name, thing.gender, _facts(thing), allows_mass)
     return dice.pick(nouns) if dice.chance(0.35) else nouns[0]
 
 
+def _facts(thing: Thing) -> Wordings:
+    """What is told of the thing that words in its name could gainsay."""
+    size = ("size",) if thing.size in SIZES else ()
+    if thing.colour is not None:
+        return (*size, "colour")
+    return (*size, "material") if thing.material is not None else size
+
+
 @cache
-def _nouns(name: str, gender: str | None, is_coloured: bool, allows_mass: bool) -> tuple[Noun, ...]:
-    """The names that fit: no mass noun with a number, no "red green apple"."""
+def _nouns(name: str, gender: str | None, facts: Wordings, allows_mass: bool) -> tuple[Noun, ...]:
+    """The names that fit: "female cook" and "policewoman" for a woman, no mass noun with a number.
+
+    Nor, where there is another, one that speaks of what the facts ("size", "colour", "material")
+    say otherwise: no "blue green apple", no "golden wooden spoon", no "small little boy".
+    """
     entry = catalogue.load()[name]
     nouns = entry.english
     if gender is not None:
         own = entry.english_woman if gender == "woman" else entry.english_man
-        nouns = (*own, *(_with_gender(noun, GENDERS[gender]) for noun in nouns))
+        if not any(noun.singular in ("child", "kid") for noun in nouns):
+            own = (*(_with_gender(noun, gender) for noun in nouns), *own)
+        nouns = own
     if not allows_mass:
         nouns = tuple(noun for noun in nouns if not noun.is_mass) or nouns
-    if is_coloured:
-        nouns = tuple(noun for noun in nouns if not _names_colour(noun)) or nouns
-    return nouns
+    return tuple(noun for noun in nouns if not _speaks_of(noun, facts)) or nouns
 
 
-def _with_gender(noun: Noun, word: str) -> Noun:
-    """The noun with "female" or "male" before it."""
-    return Noun(
-        singular=f"{word} {noun.singular}", plural=f"{word} {noun.plural}", gender="", article="a"
+def _with_gender(noun: Noun, gender: str) -> Noun:
+    """The noun with "female" or "male" before it, or with "woman" or "man" for its "person"."""
+    adjective, singular, plural = GENDERS[gender]
+    if _is_person(noun):
+        return dataclasses.replace(
+            noun,
+            singular=noun.singular.replace("person", singular),
+            plural=noun.plural.replace("people", plural),
+        )
+    return dataclasses.replace(
+        noun,
+        singular=f"{adjective} {noun.singular}",
+        plural=f"{adjective} {noun.plural}",
+        article="a",
     )
 
 
-def _names_colour(noun: Noun) -> bool:
-    return any(word in noun.singular.split() for colour in COLOURS.values() for word in colour)
+def _is_person(noun: Noun) -> bool:
+    return "person" in noun.singular.split() and "people" in noun.plural.split()
+
+
+def _speaks_of(noun: Noun, facts: Wordings) -> bool:
+    """Whether one of its words is a wording of one of the facts."""
+    words = noun.singular.split()
+    return any(word in _OWN_WORDS[fact] for fact in facts for word in words)
+
+
+_OWN_WORDS = {
+    "size": frozenset(word for wordings in SIZES.values() for word in wordings),
+    "colour": frozenset(word for wordings in COLOURS.values() for word in wordings),
+    "material": frozenset(word for material in MATERIALS.values() for word in material.before),
+}
 
 
 @cache
@@ -258,7 +297,9 @@ def wordings(world: World) -> Iterator[str]:
         for noun in (*entry.english, *entry.english_woman, *entry.english_man):
             yield from (noun.singular, noun.plural) if world.max_count > 1 else (noun.singular,)
         if entry.is_person:
-            yield from (*GENDERS.values(), PERSON_WORDS)
+            yield PERSON_WORDS
+            for forms in GENDERS.values():
+                yield from forms
             for skin in SKIN_TONES.values():
                 yield from skin
     yield from (*MADE_OF, *ONE, *SOME, *PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)

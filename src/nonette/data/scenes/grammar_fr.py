@@ -22,10 +22,13 @@ from nonette.data.scenes.words_fr import (
     BACKGROUND_KEYWORDS,
     BACKGROUNDS,
     COLOURS,
+    IDIOMATIC,
+    IDIOMATIC_MADE_OF,
     MADE_OF,
     MATERIALS,
     NEUTRAL_LEADS,
     NUMBERS,
+    ON_ITS_HEAD,
     PLAIN_LEADS,
     RELATIONS,
     REQUESTS,
@@ -95,11 +98,29 @@ def definite(noun: Noun, is_plural: bool, following: str) -> str:
 
 
 class Told(NamedTuple):
-    """Words and what agrees with them: the gender, "m" or "f", and number of the thing told first."""
+    """Words and what agrees with them.
+
+    Attributes:
+        words: A noun phrase with all that belongs to it.
+        gender: Of what other words agree with, "m" or "f".
+        is_plural: Its number.
+        other: A second noun phrase, joined by "et", before which "de" is said again; often "".
+    """
 
     words: str
     gender: str
     is_plural: bool
+    other: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.words} et {self.other}" if self.other else self.words
+
+    def led_by(self, lead: str) -> str:
+        """The words behind others that may end in "de": "une image d'un chat et d'un chien"."""
+        if not lead.endswith(" de"):
+            return f"{lead} {self}"
+        words = f"{lead[:-3]} {of(self.words)}"
+        return f"{words} et {of(self.other)}" if self.other else words
 
 
 def sentence(scene: Scene, dice: Chooser) -> str:
@@ -113,26 +134,19 @@ def sentence(scene: Scene, dice: Chooser) -> str:
         return statement.words + _tail(scene, dice, statement)
     core = _core(scene, dice)
     if form == "place_first" and place:
-        return f"{place}, {core.words}{_tail(scene, dice, core)}"
-    words = core.words + _after(place)
+        return f"{place}, {core}{_tail(scene, dice, core)}"
     if form == "there":
-        return f"il y a {words}{_tail(scene, dice, core)}"
+        return f"il y a {core}{_after(place)}{_tail(scene, dice, core)}"
     request = f"{dice.pick(REQUESTS)} " if form == "request" else ""
     style = STYLES.get(scene.style)
     if style is None:
         leads = PLAIN_LEADS if scene.style else NEUTRAL_LEADS
-        is_shown = not request and dice.chance(0.2)
-        return _led(dice.pick(leads), words) if is_shown else request + words
+        is_led = not request and dice.chance(0.2)
+        words = core.led_by(dice.pick(leads)) if is_led else str(core)
+        return f"{request}{words}{_after(place)}"
     if dice.chance(0.35):
-        return f"{request}{words}{_tail(scene, dice, core)}"
-    return request + _led(dice.pick(style.leads), words)
-
-
-def _led(lead: str, phrase: str) -> str:
-    """The phrase behind words that may end in "de", contracted with it."""
-    if lead.endswith(" de"):
-        return f"{lead[:-3]} {of(phrase)}"
-    return f"{lead} {phrase}"
+        return f"{request}{core}{_after(place)}{_tail(scene, dice, core)}"
+    return f"{request}{core.led_by(dice.pick(style.leads))}{_after(place)}"
 
 
 def _after(words: str) -> str:
@@ -181,12 +195,12 @@ def _core(scene: Scene, dice: Chooser) -> Told:
 def _both(first: Told, second: Told) -> Told:
     """Two things together; masculine where one of them is."""
     gender = "f" if first.gender == second.gender == "f" else "m"
-    return Told(f"{first.words} et {second.words}", gender, True)
+    return Told(first.words, gender, True, other=second.words)
 
 
 def _linked(first: Told, link: str, second: Told) -> Told:
     """Two things and the words between them, which agree with the first."""
-    return first._replace(words=f"{first.words} {_led(_agreeing(link, first), second.words)}")
+    return first._replace(words=f"{first.words} {second.led_by(_agreeing(link, first))}")
 
 
 def _statement(scene: Scene, dice: Chooser, place: str) -> Told:
@@ -199,7 +213,8 @@ def _statement(scene: Scene, dice: Chooser, place: str) -> Told:
         return told._replace(words=told.words + _after(place))
     if len(scene.things) == 2:
         told = _both(told, _phrase(scene.things[1], dice, determiner))
-    return told._replace(words=f"{told.words} {'sont' if told.is_plural else 'est'} {place}")
+    verb = "sont" if told.is_plural else "est"
+    return told._replace(words=f"{told} {verb} {place}", other="")
 
 
 def _agreeing(words: str, told: Told) -> str:
@@ -228,7 +243,8 @@ def _terse(scene: Scene, dice: Chooser) -> str:
         words.append(dice.pick(TIMES[scene.time].keywords))
     if scene.style in STYLES:
         words.insert(dice.pick((0, len(words))), dice.pick(STYLES[scene.style].keywords))
-    return dice.pick((", ", ", ", " ")).join(words)
+    separator = dice.pick((", ", ", ", " "))
+    return (", " if len(things) > 1 else separator).join(words)
 
 
 def _phrase(thing: Thing, dice: Chooser, determiner: str) -> Told:
@@ -241,7 +257,8 @@ def _phrase(thing: Thing, dice: Chooser, determiner: str) -> Told:
     """
     noun = _noun(thing, dice)
     is_plural = thing.count != 1
-    words = noun.plural if is_plural else noun.singular
+    ending = ("e" if noun.gender == "f" else "") + ("s" if is_plural else "")
+    words, rest = _parted(noun.plural if is_plural else noun.singular)
     has_adjective_before = thing.size in SIZES
     if has_adjective_before:
         size = dice.pick(SIZES[thing.size]).agreeing(noun.gender, is_plural)
@@ -249,13 +266,14 @@ def _phrase(thing: Thing, dice: Chooser, determiner: str) -> Told:
     if thing.colour is not None:
         words += " " + COLOURS[thing.colour].agreeing(noun.gender, is_plural)
     if thing.material is not None:
+        made_of = IDIOMATIC_MADE_OF if thing.material in IDIOMATIC else MADE_OF
         material = dice.pick(MATERIALS[thing.material])
-        ending = ("e" if noun.gender == "f" else "") + ("s" if is_plural else "")
-        words += " " + dice.pick(MADE_OF).format(material, de=of(material), e=ending)
+        words += " " + dice.pick(made_of).format(material, de=of(material), e=ending)
     if thing.is_upside_down:
-        words += " " + dice.pick(UPSIDE_DOWN)
+        words += " " + dice.pick(_upside_down(thing.name))
     if thing.skin_tone is not None:
         words += f" à la peau {dice.pick(SKIN_TONES[thing.skin_tone])}"
+    words += rest
     if thing.count > 1:
         words = f"{dice.pick(NUMBERS[thing.count])} {words}"
         if determiner == "definite":
@@ -265,6 +283,21 @@ def _phrase(thing: Thing, dice: Chooser, determiner: str) -> Told:
     elif determiner == "indefinite":
         words = _indefinite(thing, noun, dice, words, has_adjective_before)
     return Told(words, noun.gender, is_plural)
+
+
+@cache
+def _parted(name: str) -> tuple[str, str]:
+    """A name before and from its clause on, for what stands between: "homme barbu qui court"."""
+    places = [name.find(f" {word} ") for word in ("qui", "avec", "sans", "pointant", "vers")]
+    place = min((place for place in places if place > 0), default=len(name))
+    return name[:place], name[place:]
+
+
+@cache
+def _upside_down(name: str) -> Wordings:
+    """Only what has a head can stand on it."""
+    has_head = catalogue.load()[name].category in ("animal", "person")
+    return UPSIDE_DOWN + ON_ITS_HEAD if has_head else UPSIDE_DOWN
 
 
 def _indefinite(
@@ -284,24 +317,43 @@ def _indefinite(
 def _noun(thing: Thing, dice: Chooser) -> Noun:
     """The thing's name or, in about one case in three, one of its synonyms."""
     allows_mass = thing.count == 1 and thing.size == "medium"
-    nouns = _nouns(thing.name, thing.gender, thing.colour is not None, allows_mass)
+    nouns = _nouns(thing.name, thing.gender, _facts(thing), allows_mass)
     return dice.pick(nouns) if dice.chance(0.35) else nouns[0]
 
 
+def _facts(thing: Thing) -> Wordings:
+    """What is told of the thing that words in its name could gainsay."""
+    size = ("size",) if thing.size in SIZES else ()
+    if thing.colour is not None:
+        return (*size, "colour")
+    return (*size, "material") if thing.material is not None else size
+
+
 @cache
-def _nouns(name: str, gender: str | None, is_coloured: bool, allows_mass: bool) -> tuple[Noun, ...]:
-    """The names that fit: a woman's trade for a woman, no mass noun with a number, no "flamant rose rouge"."""
+def _nouns(name: str, gender: str | None, facts: Wordings, allows_mass: bool) -> tuple[Noun, ...]:
+    """The names that fit: a woman's trade for a woman, no mass noun with a number.
+
+    Nor, where there is another, one that speaks of what the facts ("size", "colour", "material")
+    say otherwise: no "flamant rose bleu", no "ours en peluche en bois", no "petit petit garçon".
+    """
     entry = catalogue.load()[name]
     nouns = entry.french_feminine if gender == "woman" else entry.french
     if not allows_mass:
         nouns = tuple(noun for noun in nouns if not noun.is_mass) or nouns
-    if is_coloured:
-        nouns = tuple(noun for noun in nouns if not _names_colour(noun)) or nouns
-    return nouns
+    return tuple(noun for noun in nouns if not _speaks_of(noun, facts)) or nouns
 
 
-def _names_colour(noun: Noun) -> bool:
-    return any(form in noun.singular.split() for colour in COLOURS.values() for form in colour)
+def _speaks_of(noun: Noun, facts: Wordings) -> bool:
+    """Whether one of its words is a wording of one of the facts."""
+    words = noun.singular.split()
+    return any(word in _OWN_WORDS[fact] for fact in facts for word in words)
+
+
+_OWN_WORDS = {
+    "size": frozenset(form for sizes in SIZES.values() for size in sizes for form in size),
+    "colour": frozenset(form for colour in COLOURS.values() for form in colour),
+    "material": frozenset(["en"]),
+}
 
 
 def wordings(world: World) -> Iterator[str]:
@@ -317,7 +369,7 @@ def wordings(world: World) -> Iterator[str]:
                 yield from skin
     yield from (*PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)
     if world.upside_down_share:
-        yield from UPSIDE_DOWN
+        yield from (*UPSIDE_DOWN, *ON_ITS_HEAD)
     for count in range(2, world.max_count + 1):
         yield from NUMBERS[count]
     for sizes in SIZES.values() if world.size_share else ():

@@ -63,7 +63,11 @@ SKIN_TONES: Mapping[int, Wordings] = {
     5: ("dark",),
 }
 
-GENDERS: Mapping[str, str] = {"woman": "female", "man": "male"}
+# Before a trade, and for "person" and "people".
+GENDERS: Mapping[str, tuple[str, str, str]] = {
+    "woman": ("female", "woman", "women"),
+    "man": ("male", "man", "men"),
+}
 
 NUMBERS: Mapping[int, Wordings] = {
     2: ("two", "two", "two", "2"),
@@ -142,10 +146,11 @@ REVERSED: Mapping[str, Wordings] = {
     "carrying": ("carried by", "carried by", "held by"),
 }
 
+# "{}" is the colour, "{a}" the article before it.
 BACKGROUNDS: Wordings = (
-    "on a {} background",
-    "on a {} background",
-    "against a {} background",
+    "on {a} {} background",
+    "on {a} {} background",
+    "against {a} {} background",
     "on a plain {} background",
 )
 BACKGROUND_KEYWORDS: Wordings = ("{} background",)
@@ -261,4 +266,4 @@ PLAIN_LEADS: Wordings = ("a picture of", "a photo of", "an image of", "an illust
 # Where the style is left untold.
 NEUTRAL_LEADS: Wordings = ("a picture of", "an image of")
 
-REQUESTS: Wordings = ("draw", "show me", "paint me a picture of")
+REQUESTS: Wordings = ("draw", "show me")

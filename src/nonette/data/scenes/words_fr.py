@@ -80,7 +80,8 @@ SIZES: Mapping[str, tuple[Adjective, ...]] = {
     "large": (regular("grand"), regular("grand"), regular("gros", "grosse")),
 }
 
-UPSIDE_DOWN: Wordings = ("à l'envers", "à l'envers", "la tête en bas")
+UPSIDE_DOWN: Wordings = ("à l'envers",)
+ON_ITS_HEAD: Wordings = ("la tête en bas",)
 
 SKIN_TONES: Mapping[int, Wordings] = {
     1: ("claire", "blanche"),
@@ -138,7 +139,12 @@ MATERIALS: Mapping[str, Wordings] = {
 }
 
 # "{de}" is the material after an elided "de".
-MADE_OF: Wordings = ("en {}", "en {}", "en {}", "fait{e} en {}", "fait{e} {de}", "{de}")
+MADE_OF: Wordings = ("en {}", "en {}", "en {}", "fait{e} en {}", "fait{e} {de}")
+# Stuff that things have always been made of, and so go by: "un mouton de bois".
+IDIOMATIC = frozenset(
+    "bronze copper crystal glass gold ice leather marble metal paper silver snow stone wood wool".split()
+)
+IDIOMATIC_MADE_OF: Wordings = (*MADE_OF, "{de}")
 
 _LEFT = Relation(
     ("à gauche de", "à gauche de", "sur la gauche de"),
@@ -217,7 +223,7 @@ SETTINGS: Mapping[str, Setting] = {
     "park": Setting(("dans le parc", "dans un parc"), ("parc",)),
     "river": Setting(("au bord de la rivière", "au bord d'une rivière"), ("rivière",)),
     "road": Setting(("sur la route", "sur une route"), ("route",)),
-    "room": Setting(("dans une pièce", "dans une pièce", "dans une chambre"), ("pièce",)),
+    "room": Setting(("dans une pièce", "dans une pièce", "en intérieur"), ("pièce",)),
     "sea": Setting(("en mer", "sur la mer"), ("mer",)),
     "sky": Setting(("dans le ciel",), ("ciel",)),
     "snow": Setting(("dans la neige",), ("neige",)),
@@ -263,16 +269,20 @@ STYLES: Mapping[str, Style] = {
         ("crayons de cire", "crayon gras"),
     ),
     "pixel_art": Style(
-        ("du pixel art de", "un pixel art de", "une image en pixel art de"),
+        ("une image en pixel art de", "un pixel art de", "un dessin en pixel art de"),
         ("en pixel art", "en style pixel art"),
         ("pixel art",),
     ),
-    "mosaic": Style(("une mosaïque de",), ("en mosaïque",), ("mosaïque",)),
+    "mosaic": Style(
+        ("une mosaïque de", "une mosaïque représentant"), ("en mosaïque",), ("mosaïque",)
+    ),
     "stained_glass": Style(
         ("un vitrail de", "un vitrail représentant"), ("en vitrail",), ("vitrail",)
     ),
     "neon": Style(
-        ("un néon de", "une enseigne au néon de"), ("en néon", "en néons"), ("néon", "néons")
+        ("un néon représentant", "une enseigne au néon représentant"),
+        ("en néon", "en néons", "au néon"),
+        ("néon", "néons", "enseigne au néon"),
     ),
     "comic": Style(
         ("une bande dessinée de", "un dessin de bande dessinée de"),
@@ -280,9 +290,9 @@ STYLES: Mapping[str, Style] = {
         ("bande dessinée", "BD"),
     ),
     "blueprint": Style(
-        ("un plan bleu de", "un plan d'architecte de", "un plan technique de"),
-        ("en plan bleu", "comme un plan d'architecte"),
-        ("plan bleu", "plan d'architecte"),
+        ("un plan d'architecte de", "un plan technique de", "un blueprint de"),
+        ("façon plan d'architecte", "style plan d'architecte", "en blueprint"),
+        ("plan d'architecte", "blueprint"),
     ),
     "black_and_white": Style(
         ("une image en noir et blanc de", "une photo en noir et blanc de"),
