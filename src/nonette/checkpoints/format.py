@@ -28,7 +28,7 @@ import os
 import shutil
 import tempfile
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,6 @@ if typing.TYPE_CHECKING:
 FORMAT = 1
 MAX_SHARD_BYTES = 16 * 2**20
 MAX_JSON_BYTES = 64 * 2**20  # of any JSON file in the folder; a real one has at most a few MiB
-Text = typing.TypeVar("Text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +149,7 @@ class Checkpoint:
         """
         from nonette.text.tokenizer import Tokenizer
 
-        return self._load_text("tokenizer.json", Tokenizer.load)
+        return Tokenizer.load(self._path("tokenizer.json"))
 
     def vocabulary(self) -> Vocabulary:
         """The words the model was trained on, of `vocabulary.json`.
@@ -160,7 +159,7 @@ class Checkpoint:
         """
         from nonette.text.vocabulary import Vocabulary
 
-        return self._load_text("vocabulary.json", Vocabulary.load)
+        return Vocabulary.load(self._path("vocabulary.json"))
 
     def _network_config(self, part: str) -> tuple[Any, Any]:
         """The class of a part's network and its config as the class wants it."""
@@ -175,15 +174,6 @@ class Checkpoint:
             return network_class, configs.from_dict(config_class, entry.config, f"{where}.config")
         except (InputError, ArithmeticError, AssertionError, ValueError) as error:
             raise CheckpointError(f"{self._path('config.json')}: {error}") from error
-
-    def _load_text(self, name: str, load: Callable[[Path], Text]) -> Text:
-        path = self._path(name)
-        if not path.is_file():
-            raise CheckpointError(f"{path} is missing")
-        try:
-            return load(path)
-        except Exception as error:  # the tokenizers library raises bare Exceptions
-            raise CheckpointError(f"{path} is damaged: {_one_line(error)}") from error
 
     def _path(self, name: str) -> Path:
         return self.folder / name

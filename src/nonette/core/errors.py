@@ -46,6 +46,10 @@ class Stopped(NonetteError):
     """Whoever asked for the work no longer wants it: `should_stop` said so."""
 
 
+class SettingIgnored(UserWarning):
+    """A setting was given that has no effect on what is done; the message says which and why."""
+
+
 def shorten(value: object, most: int = MOST_SHOWN) -> str:
     """The value as Python writes it, on one printable line of at most `most` characters."""
     if isinstance(value, str | bytes):

@@ -20,6 +20,7 @@ MAX_PROMPT_CHARACTERS = 2_000
 MAX_PICTURES = 64
 MAX_CANDIDATES = 512
 MAX_SEED = 2**53 - 1  # the largest integer that JSON readers in browsers keep exactly
+MAX_RANDOM_SEED = 2**32  # of seeds drawn by lot: short enough to type again
 MAX_GUIDANCE = 100.0
 MIN_SIDE, MAX_SIDE = 16, 8192  # pixels; what a model can draw of this, its engine says
 

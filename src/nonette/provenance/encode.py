@@ -13,8 +13,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +28,7 @@ from nonette.core.version import version
 from nonette.provenance import grid, xmp
 
 Format = Literal["png", "webp", "jpeg"]
+FORMATS: Mapping[str, Format] = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
 KEYWORD = "nonette"
 SPOKEN = ("prompt", "negative_prompt")  # what the person wrote, told only where it may be
 JPEG_QUALITY = 95
@@ -38,6 +41,18 @@ UNREADABLE = (  # what Pillow raises at damaged and hostile files
     SyntaxError,
     Warning,
 )
+
+
+def format_of(path: str | os.PathLike[str], field: str = "path") -> Format:
+    """The format that the ending of a file's name asks for.
+
+    Raises:
+        InputError: The ending is none of .png, .webp, .jpg and .jpeg.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in FORMATS:
+        raise InputError(field, os.fspath(path), f"it must end in one of {', '.join(FORMATS)}")
+    return FORMATS[ending]
 
 
 def encode(picture: Picture, format: Format = "png", *, with_prompt: bool) -> bytes:

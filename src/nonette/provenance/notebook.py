@@ -10,16 +10,8 @@ import os
 from pathlib import Path
 from typing import cast
 
-from nonette.core.errors import InputError
 from nonette.core.types import Drawing, Picture
 from nonette.provenance import encode as files
-
-FORMATS: dict[str, files.Format] = {
-    ".png": "png",
-    ".webp": "webp",
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-}
 
 
 class ShownPicture(Picture):
@@ -31,7 +23,7 @@ class ShownPicture(Picture):
         Raises:
             InputError: The name ends in none of .png, .webp, .jpg and .jpeg.
         """
-        return _write(path, files.encode(self, format_of(path), with_prompt=with_prompt))
+        return _write(path, files.encode(self, files.format_of(path), with_prompt=with_prompt))
 
     def _repr_png_(self) -> bytes:
         return files.encode(self, with_prompt=True)
@@ -46,7 +38,7 @@ class ShownDrawing(Drawing):
         Raises:
             InputError: The name ends in none of .png, .webp, .jpg and .jpeg.
         """
-        return _write(path, files.encode_grid(self, format_of(path), with_prompt=with_prompt))
+        return _write(path, files.encode_grid(self, files.format_of(path), with_prompt=with_prompt))
 
     def __getitem__(self, index: int) -> ShownPicture:
         return cast(ShownPicture, self.pictures[index])
@@ -64,18 +56,6 @@ def show(drawing: Drawing) -> ShownDrawing:
         model=drawing.model,
         prompt=drawing.prompt,
     )
-
-
-def format_of(path: str | os.PathLike[str], field: str = "path") -> files.Format:
-    """The format that the ending of a file's name asks for.
-
-    Raises:
-        InputError: The ending is none of .png, .webp, .jpg and .jpeg.
-    """
-    ending = Path(path).suffix.lower()
-    if ending not in FORMATS:
-        raise InputError(field, os.fspath(path), f"it must end in one of {', '.join(FORMATS)}")
-    return FORMATS[ending]
 
 
 def _write(path: str | os.PathLike[str], content: bytes) -> Path:

@@ -330,8 +330,8 @@ def test_a_shard_that_is_not_what_the_index_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["tokenizer", "vocabulary"])
 def test_missing_and_damaged_texts(folder: Path, name: str) -> None:
     checkpoint = checkpoints.read(folder)
-    with pytest.raises(CheckpointError, match=f"{name}.json is missing"):
+    with pytest.raises(CheckpointError, match=rf"{name}\.json .*No such file"):
         getattr(checkpoint, name)()
     (folder / f"{name}.json").write_text('{"half": ')
-    with pytest.raises(CheckpointError, match=rf"{name}\.json is damaged"):
+    with pytest.raises(CheckpointError, match=rf"{name}\.json is no {name}"):
         getattr(checkpoint, name)()
