@@ -27,6 +27,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from nonette.core.errors import NonetteError, Stopped
+from nonette.core.version import version
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -88,18 +89,13 @@ app = typer.Typer(
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            typer.echo(f"nonette {version('nonette')}")
-        except PackageNotFoundError:
-            typer.echo("nonette (not installed)")
+        typer.echo(f"nonette {version()}")
         raise typer.Exit
 
 
 @app.callback()
 def _nonette(
-    version: Annotated[
+    is_version_asked: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
