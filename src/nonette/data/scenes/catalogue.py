@@ -73,8 +73,8 @@ class Entry:
         english_woman: Of people, names for women alone ("policewoman"); often empty.
         english_man: Of people, names for men alone ("policeman"); often empty.
         merge_group: The object whose outline it shares and from which its own colours alone tell
-            it (a black cat from the cat), so that neither colour nor material is put on it; all
-            round yellow faces are of the group "face". "" for an outline of its own.
+            it (a black cat from the cat), so that neither colour nor material is put on it; round
+            faces, discs and square panels are groups of their own. "" for an outline of its own.
         is_rideable: Whether something may ride it.
         can_ride: Whether it may ride something.
         can_carry: Whether it may carry something.
