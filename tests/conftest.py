@@ -32,7 +32,7 @@ def run_python(tmp_path: Path) -> RunPython:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
 
     return run
