@@ -1,9 +1,9 @@
 """Normalising: one spelling for sentences that read the same, whatever keyboard wrote them.
 
-Compatibility forms fold (NFKC), letters become small, typographic quotes and hyphens become plain ones, control and
-format characters go, and runs of space become one blank. Accents stay: "pêche" is not "peche". The rules are a
-normaliser of the `tokenizers` library, so that a tokenizer's file carries the very same ones (see `tokenizer`).
-It takes linear time and undoes nothing it did before: normalising twice is normalising once.
+Compatibility forms fold (NFKC), letters become small, typographic quotes and hyphens become plain
+ones, control and format characters go, and runs of space become one blank. Accents stay: "pêche" is
+not "péché". The rules are a normaliser of the `tokenizers` library, so that a tokenizer's file
+carries the very same ones (see `tokenizer`). Normalising twice is normalising once.
 """
 
 from __future__ import annotations

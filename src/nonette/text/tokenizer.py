@@ -1,8 +1,9 @@
 """Tokenizing: sentences to ids and back, with a byte-level BPE as BART's.
 
-The file is the `tokenizers` library's own `tokenizer.json`, so published tokenizers load as they are. One trained
-here carries our normaliser in it, and puts a blank before the first word, so that "cat" is the same token wherever it
-stands. Bytes are the alphabet: nothing is unknown. Ids of the special tokens are BART's.
+The file is the `tokenizers` library's own `tokenizer.json`: published ones load as they are.
+One trained here carries our normaliser in it, and puts a blank before the first word, so that "cat"
+is the same token wherever it stands. Bytes are the alphabet: nothing is unknown. The ids of the
+special tokens are BART's.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Tokenizer:
         return int(self._inner.get_vocab_size())
 
     def encode(self, text: str, length: int) -> list[int]:
-        """Exactly `length` ids: `<s>`, the text's, `</s>`, then padding; what is too long loses its end.
+        """Exactly `length` ids: `<s>`, the text's, `</s>`, padding; what is too long loses its end.
 
         Args:
             text: Any text; the tokenizers trained here normalise it themselves.
@@ -85,9 +86,7 @@ class Tokenizer:
             InputError: The length leaves no room for the two ends.
         """
         if length < 2:
-            raise InputError(
-                "length", length, "it must leave room for the start and the end, so at least 2"
-            )
+            raise InputError("length", length, "it must be at least 2, for the two ends")
         ids = self._inner.encode(without_surrogates(text), add_special_tokens=False).ids
         ids = [START_ID, *ids[: length - 2], END_ID]
         return ids + [PAD_ID] * (length - len(ids))
@@ -109,8 +108,8 @@ def train(captions: Iterable[str], vocabulary_size: int) -> Tokenizer:
 
     Args:
         captions: What to learn from, as people write it.
-        vocabulary_size: Most ids in all, at least 260 (256 bytes and the special tokens); there are fewer where the
-            captions hold no more pieces worth merging.
+        vocabulary_size: Most ids in all, at least 260 (256 bytes and the special tokens); there are
+            fewer where the captions hold no more pieces to merge.
 
     Raises:
         InputError: The vocabulary is too small for the bytes.

@@ -1,8 +1,9 @@
 """Strange words: which words of a prompt a model never saw in training.
 
-A word is known by its bones: small letters without accents. An elided article ("l'", "d'"), a possessive "'s" and a
-regular plural do not make a word strange, nor does a hyphen between known words. What is reported keeps the person's
-own spelling. Numbers and stop words need no list: they are known because training had them.
+A word is known by its bones: small letters without accents. An elided article ("l'", "d'"), a
+possessive "'s" and a regular plural do not make a word strange, nor does a hyphen between known
+words. What is reported keeps the person's own spelling. Numbers and stop words need no list: they
+are known because training had them.
 
 It is about spelling alone: whether a known word stands in a sense the model knows is beyond it.
 """
@@ -24,12 +25,12 @@ FORMAT = 1
 ELISIONS = frozenset("l d j m n s t c qu jusqu lorsqu puisqu quoiqu".split())
 LEAST_PLURAL = 4  # letters; shorter words are no regular plurals ("as" is none of "a")
 
-# Letters and digits with the marks that follow them, joined by apostrophes and hyphens; or one pictograph.
+# Letters and digits with their marks, joined by apostrophes and hyphens; or one pictograph.
 _WORD = re.compile(
     r"(?:[^\W_][\u0300-\u036f]*)+(?:['’ʼ‐‑-](?:[^\W_][\u0300-\u036f]*)+)*"
     r"|[\u2600-\u27bf\U0001f000-\U0001faff]"
 )
-# Of the tokenizers library, because Python's own takes quadratic time for a letter with many marks.
+# The library's, because Python's own takes quadratic time for a letter with many marks.
 _COMPOSED = normalizers.NFC()
 _BONES = normalizers.Sequence(
     [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
@@ -39,7 +40,7 @@ _JOINT = re.compile(r"['’ʼ‐‑-]")
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of the text in order, as written, without elided articles and possessive endings."""
+    """The words of the text in order, as written but for elided articles and possessives."""
     text = without_surrogates(text)
     return tuple(_bare(match) for match in _WORD.findall(_COMPOSED.normalize_str(text)))
 
@@ -97,7 +98,7 @@ class Vocabulary:
         return len(self.words)
 
     def unknown(self, prompt: str) -> tuple[str, ...]:
-        """The words of the prompt that training never had, in the person's spelling, each once, in order."""
+        """The words that training never had, in the person's spelling, each once, in order."""
         strange = {_key(word): word for word in reversed(words(prompt)) if word not in self}
         return tuple(reversed(strange.values()))
 
@@ -106,13 +107,13 @@ class Vocabulary:
 
 
 def _bare(word: str) -> str:
-    """The word without an elided article before it or a possessive behind it."""
-    first, *rest = _APOSTROPHE.split(word, maxsplit=1)
-    if not rest:
-        return word
-    if first.lower() in ELISIONS:
-        return _bare(rest[0])
-    return first if rest[0].lower() == "s" else word
+    """The word without elided articles before it or a possessive behind it."""
+    parts = _APOSTROPHE.split(word)
+    while len(parts) > 1 and parts[0].lower() in ELISIONS:
+        del parts[0]
+    if len(parts) > 1 and parts[-1].lower() == "s":
+        del parts[-1]
+    return "'".join(parts)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -123,7 +124,7 @@ def _key(word: str) -> str:
 
 
 def _forms(key: str) -> set[str]:
-    """The key, and the singular or plural that regular endings would make of it, in either language."""
+    """The key, and what regular plurals of either language would make of it or it of them."""
     forms = {key}
     if len(key) >= LEAST_PLURAL:
         forms |= {key.removesuffix(ending) for ending in ("s", "x", "es")}

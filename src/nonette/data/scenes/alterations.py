@@ -1,10 +1,11 @@
-"""Alterations: scenes that differ from the picture in one respect, for captions that are false of it.
+"""Alterations: scenes that differ from the picture in one respect, for captions that are false.
 
-They are the hard negatives of contrastive training. An altered scene stays in the world it is told of: its values are
-the world's, what is told of it could be seen, and it never shows a pair that is held out unless the scene did.
+They are the hard negatives of contrastive training. An altered scene stays in the world it is told
+of: its values are the world's, what is told of it could be seen, and it never shows a pair that is
+held out unless the scene did.
 
-"Could be true as well" is ruled out: a relation gives way to one that contradicts it, an object to one that it is not
-also called ("a tree" is no false name for a palm tree), and nothing turns into what captions leave untold.
+What could be true as well is ruled out: a relation gives way to one that contradicts it, an object
+to one that is no `kin` of it, and nothing turns into what captions leave untold.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from typing import Any
 
 from nonette.core.errors import NonetteError
 from nonette.data.scenes import catalogue, settings, splits, styles, visibility
-from nonette.data.scenes.catalogue import Entry
 from nonette.data.scenes.dice import Chooser
-from nonette.data.scenes.nouns import Noun
+from nonette.data.scenes.kin import are_kin
 from nonette.data.scenes.scene import Scene
 from nonette.data.scenes.world import World
 
@@ -276,31 +276,3 @@ def _is_able(relation: str, place: int, name: str) -> bool:
 def _of_category(world: World, category: str) -> tuple[str, ...]:
     entries = catalogue.load()
     return tuple(name for name in world.objects if entries[name].category == category)
-
-
-@lru_cache(maxsize=1 << 16)
-def are_kin(first: str, second: str) -> bool:
-    """Whether one object might be called by a name of the other: "tree" and "palm tree"."""
-    if first == second:
-        return True
-    entries = catalogue.load()
-    return _might_be_called(entries[first], entries[second]) or _might_be_called(
-        entries[second], entries[first]
-    )
-
-
-def _might_be_called(entry: Entry, other: Entry) -> bool:
-    """Whether a name of the other is the head of a name of the first, last in English and first in French."""
-    return any(
-        name == short or name.endswith(short)
-        for name in _names(entry.english)
-        for short in _names(other.english)
-    ) or any(
-        name == short or name.startswith(f"{short} ")
-        for name in _names(entry.french)
-        for short in _names(other.french)
-    )
-
-
-def _names(nouns: Sequence[Noun]) -> list[str]:
-    return [noun.singular.lower() for noun in nouns]

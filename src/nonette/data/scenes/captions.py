@@ -1,10 +1,10 @@
 """Captions: what a sentence says of a scene, in English and French, canonical or varied.
 
-The varied style leaves facts out now and then, as people do, and never tells one that is not so. It leaves out by
-making the scene weaker (`weaken`), so the grammars need only tell all that they are given. `alterations` makes the
-opposite, captions that are false in one respect.
+The varied style leaves facts out now and then, as people do, and never tells one that is not so. It
+leaves out by making the scene weaker (`weaken`), so the grammars need only tell all that they are
+given. `alter` makes the opposite: scenes whose captions are false in one respect.
 
-The same (seed, index, language) gives the same caption for ever: the words are drawn from a stable hash.
+The same (seed, index, language) gives the same caption for ever.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ SENTENCES: Mapping[str, Callable[[Scene, Chooser], str]] = {
     "fr": grammar_fr.sentence,
 }
 
-# How often the varied style leaves a fact out. Names and numbers of things are always told, but for the
-# number of some: "cats".
+# How often the varied style leaves a fact out; names are always told.
 OMISSIONS: Mapping[str, float] = {
     "count": 0.04,
     "colour": 0.05,
@@ -64,9 +63,9 @@ def tell(
         language: "en" or "fr".
         seed: Which series of captions.
         index: Which of the series.
-        style: "varied" draws wording, word order and omissions from (seed, index, language); "plain" is the one
-            canonical sentence, which tells everything but skin tones and what goes without saying (a white
-            background, the plain style, daylight).
+        style: "varied" draws wording, word order and omissions from (seed, index, language);
+            "plain" is the one canonical sentence, which tells everything but skin tones and what
+            goes without saying (a white background, the plain style, daylight).
         keep: Facts (keys of `OMISSIONS`) that must be told.
         untold: Facts that must not be told.
 
@@ -96,8 +95,8 @@ def tell(
 def tell_falsely(scene: Scene, language: str, seed: int, index: int, world: World) -> str:
     """A varied caption that is false of the scene in one respect, fixed by (seed, index, language).
 
-    It is worded and leaves out as `tell` does for the same arguments, as far as the change allows, so that
-    the pair differs in little else.
+    It is worded and leaves out as `tell` does for the same arguments, as far as the change allows,
+    so that the pair differs in little else.
 
     Raises:
         NonetteError: The world leaves nothing to change.

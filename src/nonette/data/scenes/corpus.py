@@ -1,22 +1,25 @@
-"""The language of a world: its captions as a corpus, every word they can say, and sentences to show.
+"""The language of a world: its captions as a corpus, every word they can say, sentences to show.
 
-Tokenizers are trained on `captions` and checkpoints carry `vocabulary` and `examples`. Only scenes of the training
-split are told, so that no held-out pair reaches a tokenizer.
+Tokenizers are trained on `captions`, and checkpoints carry `vocabulary` and `examples`. Only scenes
+of the training split are told, so that no held-out pair reaches a tokenizer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from types import ModuleType
+from typing import Any
 
 from nonette.data.scenes import captions as telling
-from nonette.data.scenes import grammar_en, grammar_fr, splits
+from nonette.data.scenes import catalogue, grammar_fr, splits, words_en, words_fr
 from nonette.data.scenes.scene import Scene, Thing
 from nonette.data.scenes.world import PROMPT_SEED, World, draw_scene
 from nonette.text.vocabulary import Vocabulary
 
-WORDINGS: Mapping[str, Callable[[World], Iterator[str]]] = {
-    "en": grammar_en.wordings,
-    "fr": grammar_fr.wordings,
+WORDS: Mapping[str, ModuleType] = {"en": words_en, "fr": words_fr}
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "en": ("english", "english_woman", "english_man"),
+    "fr": ("french", "french_feminine"),
 }
 NUM_EXAMPLES = 18
 
@@ -54,35 +57,68 @@ def captions(world: World, seed: int, num: int) -> Iterator[str]:
 
 
 def vocabulary(world: World) -> Vocabulary:
-    """Every word that captions of the world can say, in its languages."""
+    """Every word that captions of the world can say, in its languages; none is sampled."""
     return Vocabulary(
-        phrase for language in world.languages for phrase in WORDINGS[language](world)
+        phrase for language in world.languages for phrase in wordings(world, language)
     )
 
 
 def examples(world: World) -> tuple[str, ...]:
-    """Sentences that the world's models should draw well, the best known first, its languages in turn."""
-    scenes = [scene for scene in _SHOWPIECES if _is_of(scene, world)]
-    index = 0
-    while len(scenes) < NUM_EXAMPLES:
-        scenes.append(draw_scene(world, PROMPT_SEED, index))
-        index += 1
+    """Sentences that the world's models should draw well, its languages in turn."""
+    scenes = [scene for scene in _SHOWPIECES if _is_of(scene, world)][:NUM_EXAMPLES]
+    scenes += [draw_scene(world, PROMPT_SEED, index) for index in range(NUM_EXAMPLES - len(scenes))]
     return tuple(
-        telling.tell(scene, world.languages[i % len(world.languages)], 0, 0, "plain")
-        for i, scene in enumerate(scenes[:NUM_EXAMPLES])
+        telling.tell(scene, world.languages[index % len(world.languages)], 0, 0, "plain")
+        for index, scene in enumerate(scenes)
     )
+
+
+def wordings(world: World, language: str) -> Iterator[str]:
+    """Everything that captions of the world are put together from, as phrases."""
+    words = WORDS[language]
+    told: list[tuple[Mapping[Any, Any], Collection[Any]]] = [
+        (words.COLOURS, world.colours),
+        (words.MATERIALS, world.materials),
+        (words.RELATIONS, world.relations),
+        (words.REVERSED, world.relations),
+        (words.SETTINGS, world.settings),
+        (words.TIMES, world.times),
+        (words.STYLES, world.styles),
+        (words.NUMBERS, range(2, world.max_count + 1)),
+        (words.SIZES, words.SIZES if world.size_share else ()),
+    ]
+    entries = [catalogue.load()[name] for name in world.objects]
+    for noun in (noun for e in entries for field in NAMES[language] for noun in getattr(e, field)):
+        yield from (noun.singular, noun.plural) if world.max_count > 1 else (noun.singular,)
+    if any(entry.is_person for entry in entries):
+        yield from _strings(words.PEOPLE)
+    if world.upside_down_share:
+        yield from _strings(words.UPSIDE_DOWN)
+    for table, keys in told:
+        for key in keys:
+            yield from _strings(table.get(key, ()))
+    yield from _strings(words.ALWAYS)
+    yield from (words.BACKGROUND_COLOURS[colour] for colour in world.plain_settings)
+
+
+def _strings(wording: Any) -> Iterator[str]:
+    """The strings in nested tuples, placeholders filled in every way."""
+    if not isinstance(wording, str):
+        for part in wording:
+            yield from _strings(part)
+    elif "{" not in wording:
+        yield wording
+    else:
+        yield from grammar_fr.agreements(wording)
 
 
 def _is_of(scene: Scene, world: World) -> bool:
     """Whether the world can show the scene, and training saw its pairs."""
-    if (
-        scene.setting not in (*world.settings, *world.plain_settings)
-        or scene.style not in world.styles
-    ):
+    if scene.setting not in (*world.settings, *world.plain_settings):
         return False
-    if scene.relation not in (None, *world.relations) or splits.held_out_pairs(scene):
+    if scene.style not in world.styles or scene.relation not in (None, *world.relations):
         return False
-    return all(
+    return not splits.held_out_pairs(scene) and all(
         thing.name in world.objects
         and thing.colour in (None, *world.colours)
         and thing.material in (None, *world.materials)

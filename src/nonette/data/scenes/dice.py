@@ -1,10 +1,9 @@
 """Dice for choosing words: cheap, stable for ever, and loaded for the plain style.
 
-Throws come from BLAKE2b digests of the key, 12 bits each, so that a caption's wording depends on its key alone:
-not on the release of numpy, the order of work or the number of workers. `lots.Lot` does the same for pictures with
-numbers of 53 bits, at three times the cost, which would be most of a caption's.
-
-Every throw takes the same bits whatever is thrown for, so two scenes that differ in one value are told alike.
+Throws come from BLAKE2b digests of the key, 12 bits each, so a caption's wording depends on its key
+alone: not on the release of numpy, the order of work or the number of workers. Every throw takes
+the same bits whatever is thrown for, so two scenes that differ in one value are told alike; that is
+what `lots.Lot`, whose lots decide pictures, does not promise.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""English sentences of a scene: noun phrases, relations, places, styles, and the orders they come in.
+"""English sentences of a scene: noun phrases, relations, places, styles, and their orders.
 
-A wording is chosen by the chooser that is passed in; the first choice everywhere is the canonical sentence. What a
-scene leaves untold arrives as a gap (count 0, setting "", style "", ...; see `captions.weaken`), and every sentence is
-true of the scene: nothing is told that the scene does not say. Where "and" would let a modifier spread over both things
-("two cats and a dog made of wood"), modifiers stand before their noun.
+The chooser that is passed in chooses the wordings; the first choice everywhere is the canonical
+sentence. What is to be left untold arrives as a gap (count 0, setting "", style "", ...: see
+`captions.weaken`), and every sentence is true of the scene. Where "and" would let a modifier spread
+over both things ("two cats and a dog made of wood"), modifiers stand before their noun.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from nonette.data.scenes import catalogue
@@ -32,6 +32,7 @@ from nonette.data.scenes.words_en import (
     REVERSED,
     SETTINGS,
     SIZES,
+    SKIN,
     SKIN_TONES,
     SOME,
     STYLES,
@@ -39,7 +40,6 @@ from nonette.data.scenes.words_en import (
     UPSIDE_DOWN,
     Wordings,
 )
-from nonette.data.scenes.world import World
 
 # The shares of the forms a sentence takes; the first is the canonical one.
 FORMS: Wordings = (
@@ -50,9 +50,6 @@ FORMS: Wordings = (
     *("terse",) * 4,
     "request",
 )
-
-OTHER_WORDS = "a an the and there is are"
-PERSON_WORDS = "with skin skinned"
 
 
 def sentence(scene: Scene, dice: Chooser) -> str:
@@ -133,12 +130,13 @@ def _statement(scene: Scene, dice: Chooser, place: str) -> str:
         verb = "are" if first.count != 1 else "is"
         return f"{subject} {verb} {dice.pick(RELATIONS[scene.relation])} {second}{_after(place)}"
     if len(scene.things) == 2:
-        return f"{subject} and {_phrase(scene.things[1], dice, determiner, is_compact=True)} are {place}"
+        second = _phrase(scene.things[1], dice, determiner, is_compact=True)
+        return f"{subject} and {second} are {place}"
     return f"{subject} {'are' if first.count != 1 else 'is'} {place}"
 
 
 def _terse(scene: Scene, dice: Chooser) -> str:
-    """Keywords without articles: "cheese kangaroo, moon" or "red cat left of blue dog, pixel art"."""
+    """Keywords without articles: "cheese kangaroo, moon", "red cat left of blue dog, neon"."""
     things = [_phrase(thing, dice, "bare", is_compact=True) for thing in scene.things]
     if scene.relation is not None:
         words = [f"{things[0]} {dice.pick(RELATIONS[scene.relation])} {things[1]}"]
@@ -177,9 +175,9 @@ def _phrase(thing: Thing, dice: Chooser, determiner: str, *, is_compact: bool = 
     if thing.skin_tone is not None:
         skin = dice.pick(SKIN_TONES[thing.skin_tone])
         if is_compact:
-            words.append(f"{skin}-skinned")
+            words.append(SKIN[0].format(skin))
         else:
-            after = f" with {skin} skin"
+            after = f" {SKIN[1].format(skin)}"
     if thing.colour is not None:
         words.append(dice.pick(COLOURS[thing.colour]))
     said = noun.plural if is_plural else noun.singular
@@ -287,42 +285,3 @@ def _all_nouns() -> frozenset[str]:
     entries = catalogue.load().values()
     nouns = [noun for entry in entries for noun in entry.english]
     return frozenset(form for noun in nouns for form in (noun.singular, noun.plural))
-
-
-def wordings(world: World) -> Iterator[str]:
-    """Everything that sentences of this world are put together from, as phrases."""
-    yield OTHER_WORDS
-    for name in world.objects:
-        entry = catalogue.load()[name]
-        for noun in (*entry.english, *entry.english_woman, *entry.english_man):
-            yield from (noun.singular, noun.plural) if world.max_count > 1 else (noun.singular,)
-        if entry.is_person:
-            yield PERSON_WORDS
-            for forms in GENDERS.values():
-                yield from forms
-            for skin in SKIN_TONES.values():
-                yield from skin
-    yield from (*MADE_OF, *ONE, *SOME, *PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)
-    if world.upside_down_share:
-        yield from UPSIDE_DOWN
-    for count in range(2, world.max_count + 1):
-        yield from NUMBERS[count]
-    for size in SIZES.values() if world.size_share else ():
-        yield from size
-    for colour in world.colours:
-        yield from COLOURS[colour]
-    for material in world.materials:
-        yield from (*MATERIALS[material].before, *MATERIALS[material].after)
-    for relation in world.relations:
-        yield from (*RELATIONS[relation], *REVERSED.get(relation, ()))
-    for setting in (*world.settings, *world.plain_settings):
-        if setting in COLOURS:
-            yield from (*BACKGROUNDS, *BACKGROUND_KEYWORDS, *COLOURS[setting])
-        else:
-            yield from (*SETTINGS[setting].places, *SETTINGS[setting].keywords)
-    for time in world.times:
-        if time in TIMES:
-            yield from (*TIMES[time].places, *TIMES[time].keywords)
-    for style in world.styles:
-        if style in STYLES:
-            yield from (*STYLES[style].leads, *STYLES[style].tails, *STYLES[style].keywords)

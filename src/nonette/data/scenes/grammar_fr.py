@@ -1,11 +1,11 @@
-"""French sentences of a scene: agreement, articles, elision, contraction, and the orders sentences come in.
+"""French sentences of a scene: agreement, articles, elision, contraction, and their orders.
 
-A wording is chosen by the chooser that is passed in; the first choice everywhere is the canonical sentence. What a
-scene leaves untold arrives as a gap (count 0, setting "", style "", ...; see `captions.weaken`), and every sentence is
-true of the scene.
+The chooser that is passed in chooses the wordings; the first choice everywhere is the canonical
+sentence. What is to be left untold arrives as a gap (count 0, setting "", style "", ...: see
+`captions.weaken`), and every sentence is true of the scene.
 
-Whether a first letter elides ("l'hôtel", "le hibou") is settled for the words the catalogue and these tables can say;
-an h counts as mute unless its word is listed.
+Whether a first letter elides ("l'hôtel", "le hibou") is settled for the words that the catalogue
+and these tables can say; an h counts as mute unless its word is listed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from nonette.data.scenes.dice import Chooser
 from nonette.data.scenes.nouns import Noun
 from nonette.data.scenes.scene import Scene, Thing
 from nonette.data.scenes.words_fr import (
+    ALONE,
     BACKGROUND_KEYWORDS,
     BACKGROUNDS,
     COLOURS,
@@ -28,20 +29,19 @@ from nonette.data.scenes.words_fr import (
     MATERIALS,
     NEUTRAL_LEADS,
     NUMBERS,
-    ON_ITS_HEAD,
     PLAIN_LEADS,
     RELATIONS,
     REQUESTS,
     REVERSED,
     SETTINGS,
     SIZES,
+    SKIN,
     SKIN_TONES,
     STYLES,
     TIMES,
     UPSIDE_DOWN,
     Wordings,
 )
-from nonette.data.scenes.world import World
 
 # The shares of the forms a sentence takes; the first is the canonical one.
 FORMS: Wordings = (
@@ -53,22 +53,19 @@ FORMS: Wordings = (
     "request",
 )
 
-OTHER_WORDS = "un une des du de la le les et il y a est sont seul seule fait faite faits faites en"
-PERSON_WORDS = "à la peau"
 
-# Words whose first letter does not elide, though it looks as if it would: an aspirated h, and the glides.
-_ASPIRATED = (
-    "hach", "hall", "halo", "hamac", "hamburger", "hamster", "hanche", "hand", "hangar", "hanneton", "harceler",
-    "hareng", "haricot", "harnais", "harpe", "harpon", "haut", "hérisson", "hernie", "héron", "héros", "herse",
-    "hêtre", "hibou", "hippie", "hobby", "hochet", "hockey", "homard", "hors", "hot", "hotte", "houe", "housse",
-    "houx", "hublot", "huit", "hula", "hutte", "husky",
-)  # fmt: skip
-_GLIDES = ("onz", "oui", "ouistiti", "yaourt", "yacht", "yak", "yack", "yéti", "yo", "yu", "ya")
+# Beginnings of words whose first letter does not elide, though it looks so: aspirated h, glides.
+_ASPIRATED = tuple(
+    "hach hall halo hamac hamburger hammam hamsa hamster hanche hand hangar hanneton hareng "
+    "haricot harnais harpe harpon haut hérisson hernie héron héros herse hêtre hibou hippie "
+    "hobby hochet  hockey homard hors hot houe housse houx hublot huit hula husky hutte".split()
+)
+_GLIDES = tuple("onz oui ouistiti ya yéti yo yu".split())
 _VOWELS = frozenset("aàâäeéèêëiîïoôöuùûüœæyh")
 
 
 def elides(following: str) -> bool:
-    """Whether "le", "la" and "de" lose their vowel before these words: "l'éléphant", but "le hibou"."""
+    """Whether "le", "la" and "de" elide before these words: "l'éléphant", but "le hibou"."""
     start = following.lower()
     if start[:1] not in _VOWELS:
         return False
@@ -76,7 +73,7 @@ def elides(following: str) -> bool:
 
 
 def of(phrase: str) -> str:
-    """The noun phrase after "de": "d'un chat", "du chien", "de l'éléphant", "des chats", "d'éléphants"."""
+    """The noun phrase after "de": "d'un chat", "du chien", "de l'éléphant", "d'éléphants"."""
     if phrase.startswith("le "):
         return f"du {phrase[3:]}"
     if phrase.startswith("les "):
@@ -154,7 +151,7 @@ def _after(words: str) -> str:
 
 
 def _tail(scene: Scene, dice: Chooser, told: Told) -> str:
-    """The style behind the scene, in agreement with the things told: ", en pixel art"; "" for none."""
+    """The style behind the scene, agreeing with what is told: ", peinte à l'huile"; "" for none."""
     style = STYLES.get(scene.style)
     return f", {_agreeing(dice.pick(style.tails), told)}" if style else ""
 
@@ -229,6 +226,14 @@ def _agreeing(words: str, told: Told) -> str:
     )
 
 
+def agreements(words: str) -> Iterator[str]:
+    """The wording in every gender and number, its other placeholders empty."""
+    for gender in ("m", "f"):
+        for is_plural in (False, True):
+            told = Told("", gender, is_plural)
+            yield _agreeing(words.replace("{}", "").replace("{a}", "").replace("{de}", ""), told)
+
+
 def _terse(scene: Scene, dice: Chooser) -> str:
     """Keywords without articles: "kangourou en fromage, lune"."""
     things = [_phrase(thing, dice, "bare") for thing in scene.things]
@@ -253,7 +258,7 @@ def _phrase(thing: Thing, dice: Chooser, determiner: str) -> Told:
     Args:
         thing: What to tell.
         dice: Chooses the words.
-        determiner: "indefinite" ("un chat", "deux chats"), "definite" ("le chat") or "bare" ("chat").
+        determiner: "indefinite" ("un chat", "des chats"), "definite" ("le chat"), "bare" ("chat").
     """
     noun = _noun(thing, dice)
     is_plural = thing.count != 1
@@ -266,13 +271,14 @@ def _phrase(thing: Thing, dice: Chooser, determiner: str) -> Told:
     if thing.colour is not None:
         words += " " + COLOURS[thing.colour].agreeing(noun.gender, is_plural)
     if thing.material is not None:
-        made_of = IDIOMATIC_MADE_OF if thing.material in IDIOMATIC else MADE_OF
+        is_idiomatic = thing.material in IDIOMATIC and " de " not in words
+        made_of = IDIOMATIC_MADE_OF if is_idiomatic else MADE_OF
         material = dice.pick(MATERIALS[thing.material])
         words += " " + dice.pick(made_of).format(material, de=of(material), e=ending)
     if thing.is_upside_down:
-        words += " " + dice.pick(_upside_down(thing.name))
+        words += " " + dice.pick(UPSIDE_DOWN[_has_head(thing.name)])
     if thing.skin_tone is not None:
-        words += f" à la peau {dice.pick(SKIN_TONES[thing.skin_tone])}"
+        words += " " + SKIN.format(dice.pick(SKIN_TONES[thing.skin_tone]))
     words += rest
     if thing.count > 1:
         words = f"{dice.pick(NUMBERS[thing.count])} {words}"
@@ -294,23 +300,20 @@ def _parted(name: str) -> tuple[str, str]:
 
 
 @cache
-def _upside_down(name: str) -> Wordings:
-    """Only what has a head can stand on it."""
-    has_head = catalogue.load()[name].category in ("animal", "person")
-    return UPSIDE_DOWN + ON_ITS_HEAD if has_head else UPSIDE_DOWN
+def _has_head(name: str) -> bool:
+    return catalogue.load()[name].category in ("animal", "person")
 
 
 def _indefinite(
     thing: Thing, noun: Noun, dice: Chooser, words: str, has_adjective_before: bool
 ) -> str:
-    """The words behind "un", "une", "du" or "des" ("de petits chats", "d'autres")."""
+    """The words behind "un", "une" or "du", or "des" ("de" before an adjective)."""
     if thing.count == 0:
         return of(words) if has_adjective_before else f"des {words}"
     if noun.is_mass:
         return f"{noun.article}{words}" if noun.article.endswith("'") else f"{noun.article} {words}"
     if dice.chance(0.04):
-        alone = "seule" if noun.gender == "f" else "seul"
-        return f"{noun.article} {alone} {words}"
+        return f"{noun.article} {ALONE[noun.gender == 'f']} {words}"
     return f"{noun.article} {words}"
 
 
@@ -354,51 +357,3 @@ _OWN_WORDS = {
     "colour": frozenset(form for colour in COLOURS.values() for form in colour),
     "material": frozenset(["en"]),
 }
-
-
-def wordings(world: World) -> Iterator[str]:
-    """Everything that sentences of this world are put together from, as phrases."""
-    yield OTHER_WORDS
-    for name in world.objects:
-        entry = catalogue.load()[name]
-        for noun in (*entry.french, *entry.french_feminine):
-            yield from (noun.singular, noun.plural) if world.max_count > 1 else (noun.singular,)
-        if entry.is_person:
-            yield PERSON_WORDS
-            for skin in SKIN_TONES.values():
-                yield from skin
-    yield from (*PLAIN_LEADS, *NEUTRAL_LEADS, *REQUESTS)
-    if world.upside_down_share:
-        yield from (*UPSIDE_DOWN, *ON_ITS_HEAD)
-    for count in range(2, world.max_count + 1):
-        yield from NUMBERS[count]
-    for sizes in SIZES.values() if world.size_share else ():
-        for size in sizes:
-            yield from size
-    for colour in world.colours:
-        yield from COLOURS[colour]
-    for material in world.materials:
-        yield from MATERIALS[material]
-    for relation in world.relations:
-        for told in (RELATIONS[relation], REVERSED.get(relation)):
-            for link in (*told.after_noun, *told.verbs) if told else ():
-                yield from _agreements(link)
-    for setting in (*world.settings, *world.plain_settings):
-        if setting in COLOURS:
-            yield from (*BACKGROUNDS, *BACKGROUND_KEYWORDS, COLOURS[setting].masculine)
-        else:
-            yield from (*SETTINGS[setting].places, *SETTINGS[setting].keywords)
-    for time in world.times:
-        if time in TIMES:
-            yield from (*TIMES[time].places, *TIMES[time].keywords)
-    for style in world.styles:
-        if style in STYLES:
-            yield from (*STYLES[style].leads, *STYLES[style].keywords)
-            for tail in STYLES[style].tails:
-                yield from _agreements(tail)
-
-
-def _agreements(words: str) -> Iterator[str]:
-    for gender in ("m", "f"):
-        for is_plural in (False, True):
-            yield _agreeing(words, Told("", gender, is_plural))

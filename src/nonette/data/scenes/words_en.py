@@ -1,7 +1,8 @@
 """The English of everything a scene can be, but its nouns (those are the catalogue's).
 
-Each value has its wordings; the first is the usual one, which the plain style says, and a wording that stands twice
-is said twice as often. This file knows no rules; `grammar_en` puts the words together.
+Each value has its wordings; the first is the usual one, which the plain style says, and a wording
+that stands twice is said twice as often. `grammar_en` puts the words together. Whatever it says
+stands here, so that `corpus` can list every word there is.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ SIZES: Mapping[str, Wordings] = {
 
 UPSIDE_DOWN: Wordings = ("upside-down", "upside-down", "upside down")
 
+# Before the noun and after it.
+SKIN: tuple[str, str] = ("{}-skinned", "with {} skin")
 SKIN_TONES: Mapping[int, Wordings] = {
     1: ("light",),
     2: ("light",),
@@ -267,3 +270,17 @@ PLAIN_LEADS: Wordings = ("a picture of", "a photo of", "an image of", "an illust
 NEUTRAL_LEADS: Wordings = ("a picture of", "an image of")
 
 REQUESTS: Wordings = ("draw", "show me")
+
+# What stands in captions of every world, and of worlds with people.
+ALWAYS: tuple[Wordings, ...] = (
+    ("a", "an", "the", "and", "there is", "there are"),
+    MADE_OF,
+    SOME,
+    ONE,
+    PLAIN_LEADS,
+    NEUTRAL_LEADS,
+    REQUESTS,
+    BACKGROUNDS,
+)
+PEOPLE: tuple[Wordings, ...] = (SKIN, *SKIN_TONES.values(), *GENDERS.values())
+BACKGROUND_COLOURS: Mapping[str, Wordings] = COLOURS

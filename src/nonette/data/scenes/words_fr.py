@@ -1,9 +1,11 @@
 """The French of everything a scene can be, but its nouns (those are the catalogue's).
 
-Each value has its wordings; the first is the usual one, which the plain style says, and a wording that stands twice
-is said twice as often. Adjectives are written as `Adjective`s, in their four forms; in other wordings `{e}` stands for
-the ending that agrees with the noun ("posé{e} sur"), `{nt}` for the verb's plural and `{est}` for "est" or "sont".
-Wordings that end in " de" contract with what follows. This file knows no rules; `grammar_fr` puts the words together.
+Each value has its wordings; the first is the usual one, which the plain style says, and a wording
+that stands twice is said twice as often. Adjectives are written in their four forms; elsewhere
+`{e}` stands for the ending that agrees with the noun ("posé{e} sur"), `{nt}` for the verb's plural,
+`{est}` for "est" or "sont" and `{tient}` for "tient" or "tiennent". Wordings that end in " de"
+contract with what follows. `grammar_fr` puts the words together. Whatever it says stands here, so
+that `corpus` can list every word there is.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def invariable(form: str) -> Adjective:
 
 
 class Relation(NamedTuple):
-    """How a relation is said: after a noun ("à gauche de"), and as a sentence's verb ("{est} à gauche de")."""
+    """How a relation is said: after a noun ("à gauche de"), and as a verb ("{est} à gauche de")."""
 
     after_noun: Wordings
     verbs: Wordings
@@ -80,9 +82,13 @@ SIZES: Mapping[str, tuple[Adjective, ...]] = {
     "large": (regular("grand"), regular("grand"), regular("gros", "grosse")),
 }
 
-UPSIDE_DOWN: Wordings = ("à l'envers",)
-ON_ITS_HEAD: Wordings = ("la tête en bas",)
+# For what has no head to stand on, and for what has.
+UPSIDE_DOWN: tuple[Wordings, Wordings] = (
+    ("à l'envers",),
+    ("à l'envers", "à l'envers", "la tête en bas"),
+)
 
+SKIN = "à la peau {}"
 SKIN_TONES: Mapping[int, Wordings] = {
     1: ("claire", "blanche"),
     2: ("claire",),
@@ -138,11 +144,14 @@ MATERIALS: Mapping[str, Wordings] = {
     "wool": ("laine",),
 }
 
+ALONE: Wordings = ("seul", "seule")
+
 # "{de}" is the material after an elided "de".
 MADE_OF: Wordings = ("en {}", "en {}", "en {}", "fait{e} en {}", "fait{e} {de}")
 # Stuff that things have always been made of, and so go by: "un mouton de bois".
 IDIOMATIC = frozenset(
-    "bronze copper crystal glass gold ice leather marble metal paper silver snow stone wood wool".split()
+    "bronze copper crystal glass gold ice leather marble metal paper silver snow stone wood "
+    "wool".split()
 )
 IDIOMATIC_MADE_OF: Wordings = (*MADE_OF, "{de}")
 
@@ -308,3 +317,16 @@ PLAIN_LEADS: Wordings = ("une image de", "une photo de", "une illustration de")
 NEUTRAL_LEADS: Wordings = ("une image de",)
 
 REQUESTS: Wordings = ("dessine", "dessine-moi", "montre-moi")
+
+# What stands in captions of every world, and of worlds with people.
+ALWAYS: tuple[Wordings, ...] = (
+    ("un", "une", "des", "du", "de", "la", "le", "les", "et", "il y a", "est", "sont"),
+    ALONE,
+    MADE_OF,
+    PLAIN_LEADS,
+    NEUTRAL_LEADS,
+    REQUESTS,
+    BACKGROUNDS,
+)
+PEOPLE: tuple[Wordings, ...] = ((SKIN,), *SKIN_TONES.values())
+BACKGROUND_COLOURS: Mapping[str, str] = {name: colour.masculine for name, colour in COLOURS.items()}
