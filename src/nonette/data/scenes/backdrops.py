@@ -181,7 +181,9 @@ def _city(canvas: Canvas) -> None:
 
 
 def _cloud(canvas: Canvas, x: float, y: float, size: float) -> None:
-    """A cloud of four puffs."""
+    """A cloud of four puffs; the night sky is left to moon and stars."""
+    if canvas.time == "night":
+        return
     for dx, dy, radius in (
         (-0.9, 0.1, 0.6),
         (-0.2, -0.25, 0.85),
@@ -211,9 +213,9 @@ def _mountains(canvas: Canvas) -> None:
     peaks = ((0.18, 0.22, 0.34, (128, 138, 164)), (0.82, 0.2, 0.36, (122, 132, 158)))
     for x, top, wide, colour in (*peaks, (0.5, 0.08, 0.42, (104, 114, 142))):
         x += lot.between(-0.03, 0.03)
-        canvas.shape([(x, top), (x - wide, 0.76), (x + wide, 0.76)], colour)
+        canvas.shape([(x, top), (x - wide, 0.8), (x + wide, 0.8)], colour)
         low = top + 0.16
-        reach = wide * 0.16 / (0.76 - top)
+        reach = wide * 0.16 / (0.8 - top)
         canvas.shape(
             [
                 (x, top),

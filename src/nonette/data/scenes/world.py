@@ -265,7 +265,7 @@ def _style(
         style = styles.STYLES[name]
         if name == splits.UNTOLD_STYLE or (look and not style.keeps_colours):
             continue
-        if look == "material" and style.colours is not None:
+        if look == "material" and not style.keeps_materials:
             continue
         if split == "train" and any(
             splits.is_held_out("object-style", thing.name, name) for thing in things
