@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nonette.data.scenes.scene import Render, Thing
-from nonette.evaluation.reading import Instance, Reader, Reading, Thresholds, overlap
+from nonette.evaluation.reader import Reader, Thresholds
+from nonette.evaluation.reading import Instance, Reading, overlap
 from nonette.models.judge import Judge
 
 CENTRES = tuple(

@@ -1,38 +1,11 @@
-"""Reading a picture: what the judge sees in it, or "none" where it is not sure.
+"""What was read in a picture, in plain words: things with looks and boxes, setting, time, style.
 
-Peaks of the map of centres become instances (Zhou et al. 2019, "Objects as Points", section 4); two
-peaks whose boxes nearly coincide are one. An answer whose probability lies below its calibrated
-threshold is None: a picture that shows nothing clear is never given a name by force.
-
-It does not know prompts or verdicts: nothing here ever sees what a picture was meant to show.
+`reader` fills these in; verdicts, reports and tests need no network and no torch to speak of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from nonette.models.judge import CELL, Answers, Judge
-
-SAME_BOX = 0.6  # overlap (intersection over union) from which two peaks are one instance
-BATCH = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class Thresholds:
-    """The least probability of an answer; below it the answer is "none" (see `calibration`)."""
-
-    centre: float = 0.3
-    object: float = 0.4
-    look: float = 0.4
-    setting: float = 0.4
-    time: float = 0.4
-    style: float = 0.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,136 +44,6 @@ class Reading:
     style_confidence: float = 1.0
 
 
-class Reader:
-    """A judge with its thresholds; reads pictures of the judge's own resolution.
-
-    Args:
-        network: The judge; it is put into eval mode.
-        thresholds: When an answer is "none".
-    """
-
-    def __init__(self, network: Judge, thresholds: Thresholds) -> None:
-        self.network = network.eval()
-        self.thresholds = thresholds
-
-    def read(self, pictures: Sequence[np.ndarray] | np.ndarray) -> list[Reading]:
-        """A reading of each picture; uint8, (H, W, 3), sRGB, of any size."""
-        return [
-            reading for answers in self._answers(pictures) for reading in self._readings(answers)
-        ]
-
-    def features(self, pictures: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """Pooled features of each picture, float32 (N, D); Fréchet distances are taken in them."""
-        rows = [answers.features.numpy() for answers in self._answers(pictures)]
-        return (
-            np.concatenate(rows)
-            if rows
-            else np.zeros((0, self.network.config.feature_width), np.float32)
-        )
-
-    def _answers(self, pictures: Sequence[np.ndarray] | np.ndarray) -> Iterator[Answers]:
-        for start in range(0, len(pictures), BATCH):
-            with torch.inference_mode():
-                pixels = to_pixels(pictures[start : start + BATCH], self.network.config.resolution)
-                yield self.network(pixels)
-
-    def _readings(self, answers: Answers) -> list[Reading]:
-        config, least = self.network.config, self.thresholds
-        wholes = [
-            _likeliest(logits, words, threshold)
-            for logits, words, threshold in (
-                (answers.settings, config.settings, least.setting),
-                (answers.times, config.times, least.time),
-                (answers.styles, config.styles, least.style),
-            )
-        ]
-        return [
-            Reading(
-                instances=self._instances(answers, index),
-                setting=setting,
-                time=time,
-                style=style,
-                setting_confidence=setting_confidence,
-                time_confidence=time_confidence,
-                style_confidence=style_confidence,
-            )
-            for index, (
-                (setting, setting_confidence),
-                (time, time_confidence),
-                (style, style_confidence),
-            ) in (enumerate(zip(*wholes, strict=True)))
-        ]
-
-    def _instances(self, answers: Answers, index: int) -> tuple[Instance, ...]:
-        config, least = self.network.config, self.thresholds
-        centres = answers.centres[index].sigmoid()  # (h, w)
-        rows, columns, confidences = peaks(centres, least.centre)
-        names = _likeliest(answers.objects[index][:, rows, columns].T, config.objects, least.object)
-        looks = _likeliest(answers.looks[index][:, rows, columns].T, config.looks, least.look)
-        boxes = to_boxes(answers.boxes[index][:, rows, columns].T, rows, columns)
-        visible = answers.visible[index][rows, columns].sigmoid().tolist()
-        kept: list[Instance] = []
-        for place, confidence in enumerate(confidences):
-            box = boxes[place]
-            if any(overlap(box, other.box) > SAME_BOX for other in kept):
-                continue
-            kept.append(
-                Instance(
-                    name=names[place][0],
-                    look=looks[place][0],
-                    box=box,
-                    visible=visible[place],
-                    confidence=confidence,
-                    name_confidence=names[place][1],
-                    look_confidence=looks[place][1],
-                )
-            )
-        return tuple(kept)
-
-
-def to_pixels(pictures: Sequence[np.ndarray] | np.ndarray, resolution: int) -> Tensor:
-    """Pictures (uint8, (H, W, 3)) as one tensor (N, 3, resolution, resolution) in [-1, 1]."""
-    rows = []
-    for picture in pictures:
-        pixels = (
-            torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 127.5
-            - 1
-        )
-        if pixels.shape[2:] != (resolution, resolution):
-            pixels = F.interpolate(
-                pixels, (resolution, resolution), mode="bilinear", antialias=True
-            )
-        rows.append(pixels)
-    return torch.cat(rows)
-
-
-def peaks(centres: Tensor, least: float) -> tuple[Tensor, Tensor, list[float]]:
-    """Cells that no neighbour exceeds and that reach `least`: rows, columns, values, highest first.
-
-    Args:
-        centres: Probabilities (h, w).
-        least: Between 0 and 1.
-    """
-    is_peak = (centres >= F.max_pool2d(centres[None, None], 3, stride=1, padding=1)[0, 0]) & (
-        centres >= least
-    )
-    rows, columns = is_peak.nonzero(as_tuple=True)
-    values = centres[rows, columns]
-    order = values.argsort(descending=True, stable=True)
-    return rows[order], columns[order], values[order].tolist()
-
-
-def to_boxes(
-    answers: Tensor, rows: Tensor, columns: Tensor
-) -> list[tuple[float, float, float, float]]:
-    """Boxes in pixels of the judge's answers (N, 4), in units of `Answers.boxes`, at N cells."""
-    x = (columns + 0.5 + answers[:, 0]) * CELL
-    y = (rows + 0.5 + answers[:, 1]) * CELL
-    half_width, half_height = (answers[:, 2:].clamp(-3, 5).exp() * CELL / 2).unbind(1)
-    boxes = torch.stack([x - half_width, y - half_height, x + half_width, y + half_height], dim=1)
-    return [(x0, y0, x1, y1) for x0, y0, x1, y1 in boxes.tolist()]
-
-
 def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
     """Intersection over union of two boxes (x0, y0, x1, y1), 0 to 1."""
     width = min(first[2], second[2]) - max(first[0], second[0])
@@ -209,14 +52,3 @@ def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
         return 0.0
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
     return width * height / (sum(areas) - width * height)
-
-
-def _likeliest(
-    logits: Tensor, words: Sequence[str], least: float
-) -> list[tuple[str | None, float]]:
-    """Of each row (N, words) the likeliest word, None below `least`, and its probability."""
-    values, places = logits.softmax(dim=1).max(dim=1)
-    return [
-        (words[place] if value >= least else None, value)
-        for place, value in zip(places.tolist(), values.tolist(), strict=True)
-    ]

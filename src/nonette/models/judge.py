@@ -12,7 +12,7 @@ learns faster than a map a thing; colour and material are one question, since a 
 both; every cell also sees the picture's pooled features, so that night or a style does not pass for
 a colour. The answers' words are part of the config, so that a judge describes itself.
 
-What it does not know: peaks, thresholds and verdicts (`evaluation/reading.py`), targets and losses
+What it does not know: peaks, thresholds and verdicts (`evaluation/reader.py`), targets and losses
 (`training/objectives/judge.py`), prompts.
 
 Shapes: B batch, C channels, H, W pixels, h, w cells (H/4, W/4), D features, O objects, L looks,

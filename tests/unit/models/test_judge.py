@@ -68,14 +68,15 @@ def test_answers_move_with_the_picture_by_whole_coarse_cells():
     torch.manual_seed(0)
     judge = Judge(config).eval()
     with torch.no_grad():
-        judge.picture_in.weight.zero_()  # pooled features see the frame, and the frame does not move
+        judge.picture_in.weight.zero_()  # the frame, which does not move, is in it
     here, there = torch.zeros(1, 3, 96, 96), torch.zeros(1, 3, 96, 96)
     patch = _pictures(1, 16)
     here[:, :, 32:48, 32:48] = patch
     there[:, :, 48:64, 32:48] = patch
     first, second = judge(here).objects, judge(there).objects
     step = 16 // CELL
-    torch.testing.assert_close(first[:, :, 6:12, 6:14], second[:, :, 6 + step : 12 + step, 6:14])
+    moved = second[:, :, 6 + step : 12 + step, 6:14]
+    torch.testing.assert_close(first[:, :, 6:12, 6:14], moved)
 
 
 @pytest.mark.parametrize("resolution", [0, 24, -16])

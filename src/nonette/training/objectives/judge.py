@@ -6,9 +6,9 @@ and visibility are learned at every cell near a centre, weighted by the bump, so
 teaches with several cells.
 
 Notable choices: evaluators train on every pair, held-out ones included, from their own range of
-seeds; renders are damaged a little on the way (`training/damage.py`); now and then one thing's
-patches are shuffled and it stops being a thing, which teaches the judge to answer "none" to shapes
-that are only nearly there.
+seeds; some renders wobble or are worn, so that the judge goes by things and not by a drawing's
+finish; now and then one thing's patches are shuffled and it stops being a thing, which teaches the
+judge to answer "none" to shapes that are only nearly there.
 
 B batch, H W pixels, h w cells of the grid, N cells in all pictures that lie near a centre
 """
@@ -29,11 +29,12 @@ from torch import Tensor, nn
 from nonette.data.scenes import painter, world
 from nonette.data.scenes.scene import Render
 from nonette.evaluation import calibration
-from nonette.evaluation.reading import Reader, Thresholds
+from nonette.evaluation.reader import Reader, Thresholds
 from nonette.evaluation.sheet import reading_sheet
 from nonette.models.judge import CELL, Answers, Config, Judge
-from nonette.training.damage import damage
+from nonette.training.degrade import degrade
 from nonette.training.objective import Batch, Export, Objective
+from nonette.training.wobble import wobble
 
 MIN_VISIBLE = 0.25  # a thing hidden more than this is neither asked for nor counted wrong
 BUMP = 0.11  # standard deviation of a centre's bump, of the box's side
@@ -53,7 +54,7 @@ class Settings:
         network: Sizes and words; `words_of(world)` gives the words.
         world: Where scenes are drawn from, usually richer in attributes than the generator's.
         seed: Of the scenes; evaluators use 1,000,000 and above.
-        damaged_share: Of pictures that are damaged a little, 0 to 1.
+        worn_share: Of pictures that wobble, and of pictures that are worn, 0 to 1.
         scrambled_share: Of pictures with one thing scrambled, 0 to 1.
         smoothing: Label smoothing of all softmax answers, 0 to 1.
         weights: Of each part of the loss by name; parts without one weigh 1.
@@ -62,7 +63,7 @@ class Settings:
     network: Config
     world: world.World
     seed: int
-    damaged_share: float = 0.5
+    worn_share: float = 0.4
     scrambled_share: float = 0.08
     smoothing: float = 0.05
     weights: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -102,7 +103,8 @@ class JudgeObjective(Objective):
         """The weighted sum of all parts; figures are each part and the share of right answers."""
         generator = torch.Generator().manual_seed(self.settings.seed + step)
         pixels = batch["pixels"].permute(0, 3, 1, 2).float() / 127.5 - 1  # (B, 3, H, W)
-        pixels = damage(pixels, self.settings.damaged_share, generator)
+        pixels = wobble(pixels, self.settings.worn_share, generator)
+        pixels = degrade(pixels, self.settings.worn_share, generator)
         answers = self.networks["judge"](pixels.contiguous(memory_format=torch.channels_last))
         parts, figures = losses(answers, batch, self.settings.smoothing)
         total = sum(
