@@ -32,9 +32,11 @@ def super_condition(conditional: Tensor, unconditional: Tensor, guidance: Tensor
 
 def keep_top_k(logits: Tensor, top_k: Tensor) -> Tensor:
     """All but each row's `top_k` (C,) largest logits become -inf; equals of the last one stay."""
-    counts = top_k.clamp(1, logits.shape[-1])
-    largest = logits.topk(int(counts.max()), dim=-1).values  # (C, k)
-    last_kept = largest.gather(1, counts[:, None] - 1)
+    last_kept = torch.full_like(logits[:, :1], -math.inf)
+    for k in top_k.unique().tolist():
+        if k < logits.shape[-1]:
+            kth = logits.topk(k, dim=-1, sorted=False).values.amin(dim=-1, keepdim=True)  # (C, 1)
+            last_kept = torch.where(top_k[:, None] == k, kth, last_kept)
     return logits.masked_fill(logits < last_kept, -math.inf)
 
 
@@ -63,14 +65,12 @@ def distribution(logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tens
         top_p: (C,); 1 keeps everything.
 
     Returns:
-        (C, V), float64, each row sums to 1.
+        (C, V), each row sums to 1.
     """
-    logits = logits / temperature[:, None]
-    if bool((top_k < logits.shape[-1]).any()):
-        logits = keep_top_k(logits, top_k)
+    logits = keep_top_k(logits / temperature[:, None], top_k)
     if bool((top_p < 1).any()):
         logits = keep_top_p(logits, top_p)
-    return logits.double().softmax(dim=-1)
+    return logits.softmax(dim=-1)
 
 
 def pick(probabilities: Tensor, uniforms: Tensor) -> Tensor:
@@ -80,12 +80,12 @@ def pick(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     change a pick only where u lies within them of a boundary.
 
     Args:
-        probabilities: (C, V), float64; need not sum to 1.
+        probabilities: (C, V); need not sum to 1.
         uniforms: u, (C,), float64 in [0, 1).
 
     Returns:
         (C,) int64; never a code of probability 0.
     """
-    cumulative = probabilities.cumsum(dim=-1)
+    cumulative = probabilities.double().cumsum(dim=-1)
     targets = uniforms[:, None] * cumulative[:, -1:]  # below the last entry, since u < 1
     return torch.searchsorted(cumulative, targets, right=True)[:, 0]

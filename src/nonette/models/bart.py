@@ -105,29 +105,35 @@ MEGA = BartConfig(
 
 @dataclass(frozen=True)
 class TextMemory:
-    """What the decoder's cross-attention needs of B texts, computed once.
+    """What the decoder's cross-attention needs of T texts, computed once, for R rows.
 
     Attributes:
-        keys: Ready to multiply, (layers, B, H, E, L).
-        values: (layers, B, H, L, E).
-        bias: 0 where the text has a token, -inf where it is padded; (B, 1, 1, L).
+        keys: Ready to multiply, (layers, T, H, E, L).
+        values: (layers, T, H, L, E).
+        bias: 0 where the text has a token, -inf where it is padded; (T, 1, L).
+        text_of_row: Which text each row looks at; (R,).
     """
 
     keys: Tensor
     values: Tensor
     bias: Tensor
+    text_of_row: Tensor
 
     def rows(self, index: Tensor) -> TextMemory:
-        """The texts `index` (R,), repeats allowed, as a memory of R rows."""
-        return TextMemory(self.keys[:, index], self.values[:, index], self.bias[index])
+        """The memory of new rows, which look at what the old rows `index` (R,) looked at."""
+        used, text_of_row = self.text_of_row[index].unique(return_inverse=True)
+        return TextMemory(self.keys[:, used], self.values[:, used], self.bias[used], text_of_row)
 
     @staticmethod
     def join(memories: Sequence[TextMemory]) -> TextMemory:
-        """The texts of all memories, one after another."""
+        """The rows and texts of all memories, one after another."""
+        first = [sum(len(one.bias) for one in memories[:i]) for i in range(len(memories))]
+        rows = [one.text_of_row + start for one, start in zip(memories, first, strict=True)]
         return TextMemory(
-            torch.cat([memory.keys for memory in memories], dim=1),
-            torch.cat([memory.values for memory in memories], dim=1),
-            torch.cat([memory.bias for memory in memories]),
+            torch.cat([one.keys for one in memories], dim=1),
+            torch.cat([one.values for one in memories], dim=1),
+            torch.cat([one.bias for one in memories]),
+            torch.cat(rows),
         )
 
 
@@ -197,8 +203,9 @@ class SelfAttention(nn.Module):
         keys[:, :, position : position + 1] = key
         values[:, :, position : position + 1] = value
         seen = slice(0, position + 1)
-        mixed = attend_one(query, keys[:, :, seen].transpose(2, 3), values[:, :, seen])
-        return self.norm_out(self.out(mixed))
+        scores = (query / math.sqrt(query.shape[-1])) @ keys[:, :, seen].transpose(2, 3)
+        mixed = scores.softmax(dim=-1) @ values[:, :, seen]  # (B, H, 1, E)
+        return self.norm_out(self.out(rearrange(mixed, "b h 1 e -> b 1 (h e)")))
 
 
 class CrossAttention(nn.Module):
@@ -229,28 +236,22 @@ class CrossAttention(nn.Module):
         mixed = F.scaled_dot_product_attention(self._query(x), key, value, attn_mask=mask)
         return self.norm_out(self.out(rearrange(mixed, "b h n e -> b n (h e)")))
 
-    def step(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-        """One position x (B, 1, D) against remembered keys (B, H, E, L) and values (B, H, L, E)."""
-        return self.norm_out(self.out(attend_one(self._query(x), keys, values, bias)))
+    def step(self, x: Tensor, layer: int, memory: TextMemory) -> Tensor:
+        """One position x (R, 1, D) looks at its rows' texts.
 
-
-def attend_one(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Attention of one position, as plain products: on CPUs faster than the fused kernel.
-
-    Args:
-        query: (B, H, 1, E).
-        keys: (B, H, E, L).
-        values: (B, H, L, E).
-        bias: Added to the scaled scores; (B, 1, 1, L).
-
-    Returns:
-        (B, 1, H·E).
-    """
-    scores = (query * (1 / math.sqrt(query.shape[-1]))) @ keys  # (B, H, 1, L)
-    if bias is not None:
-        scores = scores + bias
-    mixed = scores.softmax(dim=-1) @ values  # (B, H, 1, E)
-    return rearrange(mixed, "b h 1 e -> b 1 (h e)")
+        Rows share a text's keys, so every text is shown to all rows, in products whose shape does
+        not depend on who looks at what, and each row takes its own text's answer.
+        """
+        query = rearrange(self._query(x), "r h 1 e -> h r e") / math.sqrt(
+            x.shape[-1] / self.num_heads
+        )
+        mixed = torch.zeros_like(x)
+        for text, bias in enumerate(memory.bias):
+            scores = query @ memory.keys[layer, text] + bias  # (H, R, L)
+            answer = scores.softmax(dim=-1) @ memory.values[layer, text]  # (H, R, E)
+            is_asked = (memory.text_of_row == text)[:, None, None]
+            mixed = torch.where(is_asked, rearrange(answer, "h r e -> r 1 (h e)"), mixed)
+        return self.norm_out(self.out(mixed))
 
 
 class EncoderLayer(nn.Module):
@@ -462,7 +463,8 @@ class Bart(nn.Module):
         bias = torch.zeros(text_ids.shape, dtype=encoded.dtype, device=encoded.device)
         bias = bias.masked_fill(text_ids == self.config.pad_id, -math.inf)
         keys = torch.stack([key.transpose(2, 3) for key, _ in pairs])
-        return TextMemory(keys, torch.stack([value for _, value in pairs]), bias[:, None, None])
+        values = torch.stack([value for _, value in pairs])
+        return TextMemory(keys, values, bias[:, None], torch.arange(len(bias), device=bias.device))
 
     def step(
         self, codes: Tensor | None, position: int, self_cache: SelfCache, memory: TextMemory
@@ -473,17 +475,16 @@ class Bart(nn.Module):
             codes: The previous position's codes, (B, K); None at position 0.
             position: 0 to N - 1; the caches must hold all positions before it.
             self_cache: A pair of (B, H, N, E) tensors a layer; this position is written into them.
-            memory: The texts of these B rows.
+            memory: What these B rows see of their texts.
 
         Returns:
             Hidden (B, D), for `code_logits`.
         """
-        num_rows = memory.bias.shape[0]
-        x = self.decoder.codes.read(codes, num_rows)[:, None]  # (B, 1, D)
+        x = self.decoder.codes.read(codes, len(memory.text_of_row))[:, None]  # (B, 1, D)
         x = self.decoder.norm_embedding(x + self.decoder.positions[position])
         for i, layer in enumerate(self.decoder.layers):
             x = x + layer.self_attention.step(x, position, *self_cache[i])
-            x = x + layer.cross_attention.step(x, memory.keys[i], memory.values[i], memory.bias)
+            x = x + layer.cross_attention.step(x, i, memory)
             x = x + layer.feed_forward(x)
         return self.decoder.norm_out(x)[:, 0]
 

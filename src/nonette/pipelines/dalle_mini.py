@@ -13,6 +13,7 @@ in the seat its seed names (see `_steps`), and pictures painted one at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -58,6 +59,9 @@ class DalleMini:
         tokenizer: Text to ids.
         settings: Of the checkpoint; read here is only `num_seats`, how many candidates are drawn
             together (always computed, even for one picture). Pictures belong to its value.
+
+    Raises:
+        ValueError: The parts do not fit each other.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class DalleMini:
         self.vqgan = vqgan
         self.tokenizer = tokenizer
         self.num_seats = int(settings.get("num_seats", NUM_SEATS))
+        self._check_fit()
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -140,7 +145,7 @@ class DalleMini:
         """The codes of one group, a row a seat: (C, N, K). Empty seats draw the empty prompt."""
         config, device = self.bart.config, self._device()
         seated = {one.seat: one for one in group}
-        nobody = Job(prompt="", seeds=(), top_k=1)
+        nobody = Job(prompt="", seeds=())
         seats = [
             (jobs[seated[seat].job], seated[seat].seed) if seat in seated else (nobody, 0)
             for seat in range(self.num_seats)
@@ -153,7 +158,7 @@ class DalleMini:
             num_heads=config.num_heads,
             length=config.image_length,
             head_width=config.width // config.num_heads,
-            dtype=rows.bias.dtype,
+            dtype=rows.keys.dtype,
             device=device,
         )
         uniforms = draw_uniforms(
@@ -206,6 +211,29 @@ class DalleMini:
             is_there = grid.repeat(scale, axis=0).repeat(scale, axis=1)  # (H, W)
             previews.append(np.where(is_there[..., None], picture, np.uint8(GREY)))
         return np.stack(previews)
+
+    def _check_fit(self) -> None:
+        text, image = self.bart.config, self.vqgan.config
+        side = math.isqrt(text.codes_per_position)
+        num_ids = getattr(self.tokenizer, "vocabulary_size", 0)
+        if self.num_seats < 1:
+            raise ValueError(f"num_seats is {self.num_seats}, but a group holds at least 1")
+        if side**2 != text.codes_per_position or image.grid_size % side:
+            raise ValueError(
+                f"bart writes {text.codes_per_position} codes a position, but these are no squares "
+                f"that fill vqgan's {image.grid_size}×{image.grid_size} codes"
+            )
+        if image.grid_size**2 != text.image_length * text.codes_per_position:
+            raise ValueError(
+                f"bart writes {text.image_length}×{text.codes_per_position} codes a picture, but "
+                f"vqgan reads {image.grid_size}×{image.grid_size}"
+            )
+        if image.codebook_size > text.image_vocab_size:
+            raise ValueError(
+                f"vqgan has {image.codebook_size} codes, but bart knows {text.image_vocab_size}"
+            )
+        if num_ids > text.text_vocab_size:
+            raise ValueError(f"the tokenizer has {num_ids} ids, but bart {text.text_vocab_size}")
 
     def _device(self) -> torch.device:
         return self.bart.decoder.positions.device

@@ -1,0 +1,50 @@
+"""Device, number type and threads."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nonette.core.errors import InputError
+from nonette.nn.device import pick_device, pick_dtype, threads
+
+
+def test_threads_are_set_inside_and_restored_even_after_an_error() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(RuntimeError, match="no"), threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise RuntimeError("no")
+    assert torch.get_num_threads() == before
+    with threads(None):
+        assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("count", [0, -1, 10**9])
+def test_impossible_thread_counts_are_refused(count: int) -> None:
+    with pytest.raises(InputError, match="threads"), threads(count):
+        pass
+
+
+def test_a_device_torch_lacks_is_refused_by_name() -> None:
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(InputError, match="toaster"):
+        pick_device("toaster")
+
+
+def test_bfloat16_is_left_alone_where_it_is_forbidden_or_absent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    assert pick_dtype(cpu) == torch.bfloat16
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert pick_dtype(cpu) == torch.float32
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert pick_dtype(cpu) == torch.float32
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert pick_dtype(cpu) == torch.float32
