@@ -25,7 +25,12 @@ SYSTEMS: Mapping[str, str] = {
     "dalle_mini": "nonette.pipelines.dalle_mini:DalleMini",
 }
 
-RECIPES: Mapping[str, str] = {}
+RECIPES: Mapping[str, str] = {
+    f"{family}_{scale}": f"nonette.recipes.{family}:{family}_{scale}"
+    for family in ("vqgan", "seq2seq", "clip", "judge")
+    for scale in ("tiny", "cpu", "gpu")
+}
+"""Functions of the folder that holds all runs; `*_tiny` for tests, `*_cpu` for two cores, `*_gpu` for one H100."""
 
 IMPORTERS: Mapping[str, str] = {}
 

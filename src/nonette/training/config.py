@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,8 @@ class TrainConfig:
         steps: Stop after this many steps; None: no limit.
         minutes: Stop after this much training time over all resumptions; None: no limit. The learning rate
             follows whichever budget is nearer its end, so only runs by steps repeat bit for bit.
-        learning_rate: Peak rate of AdamW, one an optimiser name of the objective.
+        learning_rate: Peak rate, one an optimiser name of the objective.
+        optimiser: "adamw", or "muon" for the matrices inside and AdamW for the rest.
         warm_up_steps: Steps of linear warm-up.
         final_rate: The cosine's end, as a share of the peak.
         betas: AdamW's moment decays.
@@ -41,6 +42,7 @@ class TrainConfig:
     seed: int
     batch_size: int
     learning_rate: dict[str, float]
+    optimiser: Literal["adamw", "muon"] = "adamw"
     steps: int | None = None
     minutes: float | None = None
     warm_up_steps: int = 100

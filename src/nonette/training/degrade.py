@@ -29,6 +29,17 @@ def degrade(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
         generator: On the CPU; decides everything, so that the same state gives the same wear on any
             device.
     """
+    chosen = (
+        (torch.rand(len(pixels), generator=generator) < share).nonzero()[:, 0].to(pixels.device)
+    )
+    degraded = pixels.clone()
+    if len(chosen):
+        degraded[chosen] = _wear(pixels[chosen], generator)
+    return degraded
+
+
+def _wear(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Wear out all the pictures: the kind of wear is one for all, its amount each one's own."""
     num_pictures, _, height, width = pixels.shape
 
     def dice(*shape: int) -> Tensor:
@@ -36,23 +47,19 @@ def degrade(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
 
     shrinking = 1 + (MOST_SHRINKING - 1) * float(torch.rand((), generator=generator))
     small = F.interpolate(
-        pixels,
-        (round(height / shrinking), round(width / shrinking)),
-        mode="bilinear",
-        antialias=True,
+        pixels, (round(height / shrinking), round(width / shrinking)), mode="area"
     )
-    soft = F.interpolate(small, (height, width), mode="bicubic")
+    soft = F.interpolate(small, (height, width), mode="bilinear")
     worn = torch.lerp(pixels, soft, dice(num_pictures, 1, 1, 1))
 
     down, across = torch.randint(-MOST_SHIFT, MOST_SHIFT + 1, (2,), generator=generator).tolist()
     moved = torch.roll(soft, (down, across), dims=(2, 3))
     shares = dice(num_pictures, 1, 1, 1) * DAMAGED_CELLS
-    damaged = dice(num_pictures, 1, height // CELL, width // CELL) < shares
-    damaged = damaged.repeat_interleave(CELL, dim=2).repeat_interleave(CELL, dim=3)
-    worn = torch.where(damaged, moved, worn)
+    damaged = (dice(num_pictures, 1, height // CELL, width // CELL) < shares).to(pixels.dtype)
+    damaged = F.interpolate(damaged, scale_factor=CELL, mode="nearest")
+    worn = torch.lerp(worn, moved, damaged)
 
     tint = (2 * dice(num_pictures, 3, 1, 1) - 1) * MOST_TINT
-    noise = torch.randn(pixels.shape, generator=generator).to(pixels.device)
+    noise = torch.randn((3, height, width), generator=generator).to(pixels.device)
     worn = worn + tint + noise * dice(num_pictures, 1, 1, 1) * MOST_NOISE
-    is_worn = dice(num_pictures, 1, 1, 1) < share
-    return torch.where(is_worn, worn.clamp(-1, 1), pixels)
+    return worn.clamp(-1, 1)

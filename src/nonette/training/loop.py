@@ -19,10 +19,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
 from nonette.core.errors import NonetteError
 from nonette.nn import device as devices
+from nonette.training import optimisers
 from nonette.training import state as states
 from nonette.training.config import TrainConfig
 from nonette.training.objective import Batch, Objective
@@ -48,7 +50,7 @@ def train(
     *,
     on_report: Callable[[Report], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> tuple[Objective, nn.ModuleDict]:
+) -> tuple[Objective, nn.ModuleDict, float]:
     """Train until the budget is spent or `should_stop`; resumes from `run` if a state is there.
 
     Args:
@@ -58,7 +60,7 @@ def train(
         should_stop: Asked after every step.
 
     Returns:
-        The objective and its averaged networks, on the CPU.
+        The objective and its averaged networks, on the CPU, and the seconds trained over all resumptions.
 
     Raises:
         Diverged: `max_bad_steps` steps in a row were not finite; the last good state stays.
@@ -66,7 +68,7 @@ def train(
     trainer = Trainer(config, run)
     trainer.resume()
     trainer.run_on(on_report or (lambda report: None), should_stop or (lambda: False))
-    return trainer.objective.cpu(), trainer.averages.cpu()
+    return trainer.objective.cpu(), trainer.averages.cpu(), trainer.seconds
 
 
 class Trainer:
@@ -75,7 +77,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, run: Path) -> None:
         self.config = config
         self.run = run
-        self.device = devices.best()
+        self.device = devices.pick_device()
         module, name = config.objective.split(":")
         with torch.random.fork_rng():  # initial weights follow from the seed; the caller's stream is left alone
             torch.manual_seed(config.seed)
@@ -83,7 +85,9 @@ class Trainer:
         self.objective.to(self.device)
         self.averages = copy.deepcopy(self.objective.networks).eval().requires_grad_(False)
         self.optimisers = {
-            name: torch.optim.AdamW(_decay_groups(parameters, config.weight_decay), betas=config.betas)
+            name: optimisers.build(
+                config.optimiser, self.objective, parameters, config.betas, config.weight_decay
+            )
             for name, parameters in self.objective.optimised.items()
         }
         if config.is_compiled:
@@ -133,22 +137,28 @@ class Trainer:
     def _train_step(self, batch: Batch) -> dict[str, Tensor]:
         batch = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
         figures: dict[str, Tensor] = {}
-        for name, optimiser in self.optimisers.items():
-            for group in optimiser.param_groups:
-                group["lr"] = self.rate(self.config.learning_rate[name])
+        for name, parameters in self.objective.optimised.items():
             with self._precision():
                 loss, more = self.objective.loss(name, batch, self.step, self.progress())
-            optimiser.zero_grad(set_to_none=True)
+            for parameter in parameters:
+                parameter.grad = None
             loss.backward()
-            norm = nn.utils.clip_grad_norm_(self.objective.optimised[name], self.config.clip)
+            norm = nn.utils.clip_grad_norm_(parameters, self.config.clip)
             self._count_bad(bool(torch.isfinite(loss) & torch.isfinite(norm)))
             if self.num_bad == 0:
-                optimiser.step()
+                self._update(name)
             figures |= {f"{name}_loss": loss.detach(), f"{name}_norm": norm.detach(), **more}
         self.objective.after_step(self.step)
         self._average()
         self.step += 1
         return figures
+
+    def _update(self, name: str) -> None:
+        rate = self.rate(self.config.learning_rate[name])
+        for optimiser in self.optimisers[name]:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
 
     def _count_bad(self, is_finite: bool) -> None:
         self.num_bad = 0 if is_finite else self.num_bad + 1
@@ -169,7 +179,7 @@ class Trainer:
                     average.copy_(ours[name])
 
     def _precision(self) -> AbstractContextManager[Any]:
-        if self.config.precision == "bfloat16" and devices.has_bfloat16(self.device):
+        if self.config.precision == "bfloat16" and devices.pick_dtype(self.device) == torch.bfloat16:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 
@@ -210,9 +220,9 @@ class Trainer:
         """Write all that changes as one state."""
         tensors = {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
         tensors |= {f"averages.{name}": tensor for name, tensor in self.averages.state_dict().items()}
-        for name, optimiser in self.optimisers.items():
+        for prefix, optimiser in self._named_optimisers():
             for index, moments in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser.{name}.{index}.{key}": value for key, value in moments.items()}
+                tensors |= {f"{prefix}{index}.{key}": value for key, value in moments.items()}
         copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
         states.save(self.run, states.State(step=self.step, seconds=self.seconds, tensors=copies))
 
@@ -224,13 +234,19 @@ class Trainer:
         self.step, self.seconds = state.step, state.seconds
         self.objective.load_state_dict(_below(state.tensors, "objective."))
         self.averages.load_state_dict(_below(state.tensors, "averages."))
-        for name, optimiser in self.optimisers.items():
+        for prefix, optimiser in self._named_optimisers():
             moments: dict[int, dict[str, Tensor]] = {}
-            for key, tensor in _below(state.tensors, f"optimiser.{name}.").items():
+            for key, tensor in _below(state.tensors, prefix).items():
                 index, moment = key.split(".", 1)
                 moments.setdefault(int(index), {})[moment] = tensor
             optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
         _drop_metrics_after(self.run / "metrics.jsonl", self.step)
+
+    def _named_optimisers(self) -> Iterator[tuple[str, Optimizer]]:
+        """Every optimiser with the prefix of its tensors' names."""
+        for name, several in self.optimisers.items():
+            for number, optimiser in enumerate(several):
+                yield f"optimiser.{name}.{number}.", optimiser
 
 
 class _Steps(Dataset[Batch]):
@@ -242,12 +258,6 @@ class _Steps(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         return self.objective.batch(range(step * self.batch_size, (step + 1) * self.batch_size))
-
-
-def _decay_groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
-    matrices = [parameter for parameter in parameters if parameter.ndim >= 2]
-    vectors = [parameter for parameter in parameters if parameter.ndim < 2]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from nonette.checkpoints import store
 from nonette.checkpoints.format import read
-from nonette.core.config import to_dict
 from nonette.data.scenes import corpus
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import World
 from nonette.models import bart
 from nonette.pipelines._steps import Job, codes_to_blocks
 from nonette.pipelines.dalle_mini import DalleMini
+from nonette.text.normalise import normalise
 from nonette.text.tokenizer import Tokenizer
 from nonette.training import pictures
 from nonette.training.objective import Batch, Export, Objective
@@ -63,7 +63,12 @@ class Seq2SeqObjective(Objective):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
-        self.dataset = SceneDataset(settings.world, settings.data_seed, settings.resolution)
+        self.dataset = SceneDataset(
+            world=settings.world,
+            seed=settings.data_seed,
+            size=settings.resolution,
+            languages=settings.world.languages,
+        )
         self.tokenizer = Tokenizer.load(settings.tokenizer)
         self.vqgan = read(store.find(settings.vqgan)).network("vqgan").to(memory_format=torch.channels_last)
         network = bart.Bart(settings.network)
@@ -78,7 +83,7 @@ class Seq2SeqObjective(Objective):
         """Scenes as uint8 (B, H, W, 3) and caption ids (B, L), some of the empty caption."""
         samples = [self.dataset[index] for index in indices]
         length = self.settings.network.text_length
-        text = torch.tensor([self.tokenizer.encode(sample["caption"], length) for sample in samples])
+        text = torch.tensor([self.tokenizer.encode(normalise(sample["caption"]), length) for sample in samples])
         is_dropped = torch.tensor([self._is_dropped(index) for index in indices])
         text = torch.where(is_dropped[:, None], self.empty, text)
         return {"pixels": pictures.stack([sample["pixels"] for sample in samples]), "text": text}
@@ -88,7 +93,9 @@ class Seq2SeqObjective(Objective):
         with torch.no_grad():
             pixels = pictures.to_float(batch["pixels"]).contiguous(memory_format=torch.channels_last)
             codes = codes_to_blocks(self.vqgan.encode(pixels), self.settings.network.codes_per_position)  # (B, N, K)
-        logits = self.networks["bart"](batch["text"], codes)  # (B, N, K, V)
+        text = batch["text"]
+        longest = int((text != self.settings.network.pad_id).sum(1).max())  # padding after it teaches nothing
+        logits = self.networks["bart"](text[:, :longest], codes)  # (B, N, K, V)
         vocabulary = logits.shape[-1]
         loss = F.cross_entropy(logits.float().reshape(-1, vocabulary), codes.flatten())
         return loss, {}
@@ -121,7 +128,7 @@ class Seq2SeqObjective(Objective):
             networks={"bart": networks["bart"], "vqgan": self.vqgan},
             registry_names={"bart": "bart", "vqgan": "vqgan"},
             settings={
-                "world": to_dict(self.settings.world)["name"],
+                "world": self.settings.world.name,
                 "ranker": "scenes-clip",
                 "languages": list(self.settings.world.languages),
                 **self.settings.drawing,

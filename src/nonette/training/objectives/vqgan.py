@@ -3,8 +3,9 @@
 Losses of Esser et al. (2021), section 3.1: reconstruction, commitment, a patch adversary with hinge loss whose
 weight follows the gradients at the last layer (equation 7), and a distance in feature space. The features are
 the adversary's own (Larsen et al. 2016, "Autoencoding beyond pixels"), since no pre-trained network is at
-hand. The codebook follows the latents as a moving average (van den Oord et al. 2017, appendix A.1), and codes
-nobody uses are moved onto latents of the current batch.
+hand. The first part of a run has no codebook at all, only a little noise on the latents: outlines are learned
+several times faster so. The codebook then starts as k-means of recent latents, follows them as a moving average
+(van den Oord et al. 2017, appendix A.1), and codes nobody uses are moved onto latents of the current batch.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from einops import rearrange
 from PIL import Image
 from torch import Tensor, nn
 
-from nonette.core.config import to_dict
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import PREVIEW_SEED, World
 from nonette.models import vqgan
 from nonette.training import pictures
 from nonette.training.objective import Batch, Export, Objective
+
+RECENT_PER_CODE = 16  # latents kept for k-means
+NUM_LLOYD_STEPS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,8 @@ class Settings:
         feature_weight: Of the distance in the adversary's features.
         adversary_from: Share of the budget after which the adversary counts.
         adversary_channels: Channels of the adversary's first layer.
+        quantise_from: Share of the budget before which latents are not quantised.
+        latent_noise: Standard deviation of what is added to them until then.
         codebook_decay: Of the moving average of latents a code.
         revive_below: A code used less than this many times a batch, on average, is moved.
     """
@@ -52,6 +57,8 @@ class Settings:
     feature_weight: float = 1.0
     adversary_from: float = 0.6
     adversary_channels: int = 32
+    quantise_from: float = 0.3
+    latent_noise: float = 0.1
     codebook_decay: float = 0.98
     revive_below: float = 0.1
 
@@ -62,7 +69,9 @@ class VQGANObjective(Objective):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
-        self.dataset = SceneDataset(settings.world, settings.data_seed, settings.network.resolution)
+        self.dataset = SceneDataset(
+            world=settings.world, seed=settings.data_seed, size=settings.network.resolution
+        )
         network = vqgan.VQGAN(settings.network)
         network.codebook.requires_grad_(False)  # follows the latents instead
         network.to(memory_format=torch.channels_last)
@@ -72,6 +81,7 @@ class VQGANObjective(Objective):
         self.register_buffer("code_counts", torch.ones(size))
         self.register_buffer("code_sums", network.codebook.weight.detach().clone())
         self.register_buffer("is_started", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("recent", torch.zeros(RECENT_PER_CODE * size, dims))
         self.optimised = {
             "autoencoder": [p for p in network.parameters() if p.requires_grad],
             "adversary": list(self.adversary.parameters()),
@@ -90,12 +100,19 @@ class VQGANObjective(Objective):
         network = self.networks["vqgan"]
         pixels = pictures.to_float(batch["pixels"]).contiguous(memory_format=torch.channels_last)
         latents = network.latents(pixels)  # (B, D, h, w)
-        if not self.is_started:
-            self._start_codebook(latents.detach())
-        codes = network.nearest(latents.detach())
-        quantised = network.embed(codes)
-        drawn = network.decode(latents + (quantised - latents).detach())
-        commitment = F.mse_loss(latents, quantised.detach())
+        self._remember(latents.detach())
+        if progress < self.settings.quantise_from:
+            noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(step)).to(latents)
+            passed, codes = latents + self.settings.latent_noise * noise, None
+            commitment = 0.01 * latents.square().mean()
+        else:
+            if not self.is_started:
+                self._start_codebook()
+            codes = network.nearest(latents.detach())
+            quantised = network.embed(codes)
+            passed = latents + (quantised - latents).detach()
+            commitment = F.mse_loss(latents, quantised.detach())
+        drawn = network.decode(passed)
         error = (drawn - pixels).abs().mean() + (drawn - pixels).square().mean()
         reconstruction = error + self.settings.edge_weight * _edge_distance(drawn, pixels)
         loss = reconstruction + self.settings.commitment_weight * commitment
@@ -106,13 +123,18 @@ class VQGANObjective(Objective):
         }
         if is_adverse:
             loss = loss + self._deceive(drawn, pixels, reconstruction)
-        self._last = {"latents": latents.detach(), "codes": codes, "drawn": drawn.detach(), "pixels": pixels}
+        self._last = {"drawn": drawn.detach(), "pixels": pixels}
+        if codes is not None:
+            self._last |= {"latents": latents.detach(), "codes": codes}
         return loss, figures
 
     def after_step(self, step: int) -> None:
         """Move the codes after the latents, and the unused ones onto latents of this batch."""
-        flat = rearrange(self._last["latents"], "b d h w -> (b h w) d")
-        codes = self._last["codes"].flatten()
+        last, self._last = self._last, {}
+        if "codes" not in last:
+            return
+        flat = rearrange(last["latents"], "b d h w -> (b h w) d")
+        codes = last["codes"].flatten()
         decay = self.settings.codebook_decay
         counts = torch.zeros_like(self.code_counts).index_add_(0, codes, torch.ones_like(codes, dtype=torch.float32))
         sums = torch.zeros_like(self.code_sums).index_add_(0, codes, flat.float())
@@ -126,15 +148,17 @@ class VQGANObjective(Objective):
             self.code_sums[dead] = flat[chosen].float()
         table = self.networks["vqgan"].codebook.weight
         table.data.copy_(self.code_sums / self.code_counts.clamp_min(1e-5)[:, None])
-        self._last = {}
 
     def sheet(self, networks: nn.ModuleDict) -> Image.Image:
         """Scenes above, what is left of them below."""
-        dataset = SceneDataset(self.settings.world, PREVIEW_SEED, self.settings.network.resolution)
+        dataset = SceneDataset(
+            world=self.settings.world, seed=PREVIEW_SEED, size=self.settings.network.resolution
+        )
         shown = pictures.stack([dataset[index]["pixels"] for index in range(24)])
         network = networks["vqgan"]
         device = next(network.parameters()).device
-        drawn = network.decode_codes(network.encode(pictures.to_float(shown.to(device))))
+        pixels = pictures.to_float(shown.to(device))
+        drawn = network.decode_codes(network.encode(pixels)) if self.is_started else network.decode(network.latents(pixels))
         return pictures.rows([list(shown.numpy()), list(pictures.to_uint8(drawn))], num_columns=12)
 
     def export(self, networks: nn.ModuleDict) -> Export:
@@ -143,7 +167,7 @@ class VQGANObjective(Objective):
             system="vqgan",
             networks={"vqgan": networks["vqgan"]},
             registry_names={"vqgan": "vqgan"},
-            settings={"world": to_dict(self.settings.world)["name"]},
+            settings={"world": self.settings.world.name},
         )
 
     def _adversary_loss(self, is_adverse: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -170,14 +194,26 @@ class VQGANObjective(Objective):
         features = sum((F.l1_loss(f, r) for f, r in zip(fake[:-1], real[:-1], strict=True)), start=fake[0].new_zeros(()))
         return self.settings.adversary_weight * adaptive * deception + self.settings.feature_weight * features
 
-    def _start_codebook(self, latents: Tensor) -> None:
-        """Codes start on latents of the first batch."""
-        flat = rearrange(latents, "b d h w -> (b h w) d")
+    def _remember(self, latents: Tensor) -> None:
+        """Keep the newest latents for k-means."""
+        flat = rearrange(latents, "b d h w -> (b h w) d").float()
+        if not self.is_started:
+            self.recent = torch.cat([self.recent, flat])[-len(self.recent) :]
+
+    def _start_codebook(self) -> None:
+        """Codes start as the centres of recent latents (Lloyd's algorithm)."""
+        filled = self.recent[self.recent.any(dim=1)]
         generator = torch.Generator().manual_seed(0)
-        chosen = torch.randint(len(flat), (len(self.code_sums),), generator=generator).to(flat.device)
-        jitter = torch.randn(self.code_sums.shape, generator=generator).to(flat.device) * flat.std() * 0.05
-        self.code_sums.copy_(flat[chosen] + jitter)
-        self.networks["vqgan"].codebook.weight.data.copy_(self.code_sums)
+        chosen = torch.randint(len(filled), (len(self.code_sums),), generator=generator).to(filled.device)
+        centres = filled[chosen].clone()
+        for _ in range(NUM_LLOYD_STEPS):
+            nearest = torch.addmm(centres.square().sum(1) / -2, filled, centres.T).argmax(1)
+            counts = torch.zeros_like(self.code_counts).index_add_(0, nearest, torch.ones_like(filled[:, 0]))
+            sums = torch.zeros_like(centres).index_add_(0, nearest, filled)
+            centres = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], centres)
+        self.code_counts.fill_(1.0)
+        self.code_sums.copy_(centres)
+        self.networks["vqgan"].codebook.weight.data.copy_(centres)
         self.is_started.fill_(True)
 
 

@@ -1,0 +1,115 @@
+"""How the CLIP that ranks candidates is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, TINY_WORLD
+from nonette.models.clip import CLIPConfig, ImageTowerConfig, TextTowerConfig
+from nonette.recipes._tokenizer import VOCABULARY_SIZE, tokenizer_of
+from nonette.text.tokenizer import END_ID
+from nonette.training.config import TrainConfig
+from nonette.training.objectives.contrastive import Settings
+
+CPU_NETWORK = CLIPConfig(
+    image=ImageTowerConfig(
+        size=128,
+        patch_size=16,
+        width=144,
+        num_layers=2,
+        num_heads=4,
+        stem_channels=(16, 32, 64),
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+    ),
+    text=TextTowerConfig(
+        vocabulary_size=VOCABULARY_SIZE,
+        length=32,
+        width=128,
+        num_layers=2,
+        num_heads=4,
+        end_token=END_ID,
+        is_causal=False,
+    ),
+    embedding_size=128,
+    activation="gelu",
+)
+"""1.5 million parameters."""
+
+GPU_NETWORK = dataclasses.replace(
+    CPU_NETWORK,
+    image=dataclasses.replace(CPU_NETWORK.image, size=256, patch_size=32, stem_channels=(16, 32, 48, 96)),
+    text=dataclasses.replace(CPU_NETWORK.text, vocabulary_size=4096),
+)
+
+TINY_NETWORK = dataclasses.replace(
+    CPU_NETWORK,
+    image=dataclasses.replace(
+        CPU_NETWORK.image, size=32, patch_size=8, width=16, num_layers=1, num_heads=2, stem_channels=(8,)
+    ),
+    text=dataclasses.replace(CPU_NETWORK.text, vocabulary_size=400, width=16, num_layers=1, num_heads=2),
+    embedding_size=16,
+)
+
+
+def clip_cpu(runs: Path) -> TrainConfig:
+    """Two cores, a quarter of an hour."""
+    return TrainConfig(
+        name="clip_cpu",
+        objective="nonette.training.objectives.contrastive:ContrastiveObjective",
+        settings=Settings(network=CPU_NETWORK, world=CPU_WORLD, tokenizer=tokenizer_of(CPU_WORLD, runs)),
+        seed=0,
+        batch_size=64,
+        minutes=15,
+        learning_rate={"clip": 2e-3},
+        warm_up_steps=100,
+        betas=(0.9, 0.98),
+        weight_decay=0.05,
+        ema_decay=0.998,
+        sheet_every=500,
+        save_every=200,
+    )
+
+
+def clip_gpu(runs: Path) -> TrainConfig:
+    """One H100, three minutes: the whole world."""
+    config = clip_cpu(runs)
+    return dataclasses.replace(
+        config,
+        name="clip_gpu",
+        settings=dataclasses.replace(
+            config.settings,
+            network=GPU_NETWORK,
+            world=FULL_WORLD,
+            tokenizer=tokenizer_of(FULL_WORLD, runs, GPU_NETWORK.text.vocabulary_size),
+        ),
+        batch_size=512,
+        minutes=3,
+        num_workers=14,
+        log_every=50,
+        save_every=500,
+        sheet_every=1000,
+    )
+
+
+def clip_tiny(runs: Path) -> TrainConfig:
+    """Seconds, for tests."""
+    config = clip_cpu(runs)
+    return dataclasses.replace(
+        config,
+        name="clip_tiny",
+        settings=dataclasses.replace(
+            config.settings,
+            network=TINY_NETWORK,
+            world=TINY_WORLD,
+            tokenizer=tokenizer_of(TINY_WORLD, runs, TINY_NETWORK.text.vocabulary_size),
+        ),
+        batch_size=8,
+        minutes=None,
+        steps=20,
+        warm_up_steps=5,
+        log_every=1,
+        save_every=5,
+        sheet_every=20,
+    )

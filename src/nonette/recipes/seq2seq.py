@@ -1,0 +1,133 @@
+"""How DALL·E mini's network is trained, after its VQGAN."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, TINY_WORLD
+from nonette.models.bart import BartConfig
+from nonette.recipes._tokenizer import VOCABULARY_SIZE, tokenizer_of
+from nonette.training.config import TrainConfig
+from nonette.training.objectives.seq2seq import Settings
+
+CPU_NETWORK = BartConfig(
+    text_vocab_size=VOCABULARY_SIZE,
+    text_length=32,
+    image_vocab_size=1024,
+    image_length=64,
+    width=256,
+    num_heads=4,
+    hidden=384,
+    num_encoder_layers=2,
+    num_decoder_layers=4,
+    codes_per_position=4,
+    code_width=48,
+    head_width=192,
+)
+"""64 positions of 2×2 codes; 5.6 million parameters."""
+
+GPU_NETWORK = dataclasses.replace(
+    CPU_NETWORK,
+    text_vocab_size=4096,
+    image_vocab_size=4096,
+    image_length=256,
+    codes_per_position=1,
+    start_id=4096,
+    hidden=1024,
+    num_decoder_layers=8,
+)
+"""256 positions of one code."""
+
+TINY_NETWORK = dataclasses.replace(
+    CPU_NETWORK,
+    text_vocab_size=400,
+    image_vocab_size=64,
+    image_length=16,
+    width=32,
+    num_heads=2,
+    hidden=48,
+    num_encoder_layers=1,
+    num_decoder_layers=1,
+    codes_per_position=4,
+    code_width=8,
+    head_width=32,
+)
+
+DRAWING = {"guidance": 3.0, "temperature": 1.0, "top_k": 256.0, "top_p": 0.0, "candidates": 18.0}
+
+
+def seq2seq_cpu(runs: Path) -> TrainConfig:
+    """Two cores, an hour: the smaller world at 128 pixels, in English and French."""
+    return TrainConfig(
+        name="seq2seq_cpu",
+        objective="nonette.training.objectives.seq2seq:Seq2SeqObjective",
+        settings=Settings(
+            network=CPU_NETWORK,
+            world=CPU_WORLD,
+            vqgan=str(runs / "vqgan_cpu" / "model"),
+            tokenizer=tokenizer_of(CPU_WORLD, runs),
+            resolution=128,
+            drawing=DRAWING,
+        ),
+        seed=0,
+        batch_size=32,
+        minutes=60,
+        optimiser="muon",
+        learning_rate={"bart": 2e-3},
+        warm_up_steps=200,
+        betas=(0.9, 0.98),
+        weight_decay=0.02,
+        ema_decay=0.998,
+        sheet_every=500,
+        save_every=200,
+    )
+
+
+def seq2seq_gpu(runs: Path) -> TrainConfig:
+    """One H100, fifteen minutes in two commands: the whole world at 256 pixels."""
+    config = seq2seq_cpu(runs)
+    return dataclasses.replace(
+        config,
+        name="seq2seq_gpu",
+        settings=dataclasses.replace(
+            config.settings,
+            network=GPU_NETWORK,
+            world=FULL_WORLD,
+            vqgan=str(runs / "vqgan_gpu" / "model"),
+            tokenizer=tokenizer_of(FULL_WORLD, runs, GPU_NETWORK.text_vocab_size),
+            resolution=256,
+        ),
+        batch_size=256,
+        minutes=15,
+        learning_rate={"bart": 1e-3},
+        ema_decay=0.9995,
+        num_workers=14,
+        log_every=50,
+        save_every=1000,
+        sheet_every=2000,
+    )
+
+
+def seq2seq_tiny(runs: Path) -> TrainConfig:
+    """Seconds, for tests; needs `vqgan_tiny`."""
+    config = seq2seq_cpu(runs)
+    return dataclasses.replace(
+        config,
+        name="seq2seq_tiny",
+        settings=dataclasses.replace(
+            config.settings,
+            network=TINY_NETWORK,
+            world=TINY_WORLD,
+            vqgan=str(runs / "vqgan_tiny" / "model"),
+            tokenizer=tokenizer_of(TINY_WORLD, runs, TINY_NETWORK.text_vocab_size),
+            resolution=32,
+        ),
+        batch_size=4,
+        minutes=None,
+        steps=20,
+        warm_up_steps=5,
+        log_every=1,
+        save_every=5,
+        sheet_every=20,
+    )
