@@ -33,10 +33,10 @@ def check(path: Path, option: str, is_forced: bool) -> None:
             raise InputError(option, str(path), "that is there already and not a file")
         if os.path.lexists(path) and not is_forced:
             raise InputError(option, str(path), ALREADY_THERE)
-        check_folder(path.parent, option)
+        _probe(path.parent)
         if path.parent.is_dir():
             _write_beside(path, b"").unlink()  # a name may be too long where its folder is fine
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise _refusal(option, path, error) from error
 
 
@@ -47,9 +47,8 @@ def check_folder(folder: Path, option: str) -> None:
         InputError: It is no folder, or nothing can be written there.
     """
     try:
-        existing = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
-        _write_beside(existing / "probe", b"").unlink()
-    except (OSError, ValueError) as error:
+        _probe(folder)
+    except OSError as error:
         raise _refusal(option, folder, error) from error
 
 
@@ -98,6 +97,12 @@ def _name_new(partial: Path, path: Path) -> None:
         partial.replace(path)
 
 
+def _probe(folder: Path) -> None:
+    """Write and remove a file in `folder`, or in its nearest parent where it is to be made."""
+    existing = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
+    _write_beside(existing / "probe", b"").unlink()
+
+
 def _write_beside(path: Path, content: bytes) -> Path:
     """Write a hidden file of an unused name into the folder of `path`, down to the disk."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -112,9 +117,6 @@ def _write_beside(path: Path, content: bytes) -> Path:
     return partial
 
 
-def _refusal(option: str, path: Path, error: OSError | ValueError) -> InputError:
+def _refusal(option: str, path: Path, error: OSError) -> InputError:
     """What a person is told of a path that the system refuses."""
-    if isinstance(error, InputError):
-        return error
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return InputError(option, str(path), f"nothing can be written there: {reason}")
+    return InputError(option, str(path), f"nothing can be written there: {error.strerror}")

@@ -12,23 +12,25 @@ import json
 import os
 import secrets
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nonette.checkpoints import format as checkpoints
+from nonette.checkpoints import store
 from nonette.cli import _files
 from nonette.cli._progress import ProgressBar
+from nonette.core import flat
 from nonette.core.errors import InputError, SettingIgnored
 from nonette.core.types import MAX_RANDOM_SEED, Drawing, Request
 from nonette.provenance import encode as files
 
 DEFAULT_OUTPUT = Path("grid.png")
-MAX_THREADS = 1024
-OPTIONS = {  # what a field of Request is called on the command line
-    "num_pictures": "-n",
+OPTIONS = {  # what a field of Request is called here
     "negative_prompt": "--negative",
+    "num_pictures": "-n",
     "candidates": "--candidates",
     "seed": "--seed",
     "guidance": "--guidance",
@@ -37,8 +39,15 @@ OPTIONS = {  # what a field of Request is called on the command line
     "top_p": "--top-p",
     "steps": "--steps",
     "model": "--model",
-    "picture": "--output",
+    "threads": "--threads",
 }
+WHOLE = ("num_pictures", "candidates", "seed", "top_k", "steps", "threads")
+REAL = ("guidance", "temperature", "top_p")
+
+
+def _number(*names: str, kind: str, help: str, default: str = "the model's") -> Any:
+    """An option that is read as text first, so that what is no number gets our own line."""
+    return typer.Option(*names, metavar=kind, help=f"{help} [default: {default}]")
 
 
 def draw(
@@ -55,34 +64,32 @@ def draw(
         ),
     ] = None,
     num_pictures: Annotated[
-        int, typer.Option("-n", "--num-pictures", help="How many pictures, 1 to 64.")
-    ] = 9,
+        str,
+        typer.Option("-n", "--num-pictures", metavar="INTEGER", help="How many pictures, 1 to 64."),
+    ] = "9",
     seed: Annotated[
-        int | None, typer.Option(help="The first candidate's seed. [default: by lot]")
+        str | None, _number(kind="INTEGER", help="The first candidate's seed.", default="by lot")
     ] = None,
     model: Annotated[
         str, typer.Option(help="A model's name, or the path of its folder. [default: scenes-ar]")
     ] = "",
     candidates: Annotated[
-        int | None,
-        typer.Option(help="How many to draw before the best are kept. [default: the model's]"),
+        str | None, _number(kind="INTEGER", help="How many to draw before the best are kept.")
     ] = None,
     guidance: Annotated[
-        float | None,
-        typer.Option(help="How strongly the sentence pulls, 0 to 100. [default: the model's]"),
+        str | None, _number(kind="NUMBER", help="How strongly the sentence pulls, 0 to 100.")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="Above 1 bolder, below safer. [default: the model's]")
+        str | None, _number(kind="NUMBER", help="Above 1 is bolder, below 1 safer.")
     ] = None,
     top_k: Annotated[
-        int | None, typer.Option(help="Choose among the k likeliest. [default: the model's]")
+        str | None, _number(kind="INTEGER", help="Choose among the k likeliest codes.")
     ] = None,
     top_p: Annotated[
-        float | None,
-        typer.Option(help="Choose among the likeliest up to this share. [default: the model's]"),
+        str | None, _number(kind="NUMBER", help="Choose among the likeliest up to this share.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Sampling steps of a diffusion model. [default: the model's]")
+        str | None, _number(kind="INTEGER", help="Sampling steps of a diffusion model.")
     ] = None,
     negative: Annotated[str, typer.Option(help="What should not be there.")] = "",
     each: Annotated[
@@ -91,7 +98,7 @@ def draw(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     threads: Annotated[
-        int | None, typer.Option(help="CPU threads to use. [default: all cores]")
+        str | None, _number(kind="INTEGER", help="CPU threads to use.", default="all cores")
     ] = None,
     no_metadata: Annotated[
         bool,
@@ -106,28 +113,35 @@ def draw(
     ] = False,
 ) -> None:
     """Draw pictures of a sentence, the best match first."""
-    request = _request(
-        prompt=prompt,
-        model=model,
-        negative_prompt=negative,
-        num_pictures=num_pictures,
-        candidates=candidates,
-        seed=secrets.randbelow(MAX_RANDOM_SEED) if seed is None else seed,
-        guidance=guidance,
-        steps=steps,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        ranks=not no_rank,
-    )
-    if threads is not None and not 1 <= threads <= MAX_THREADS:
-        raise InputError("--threads", threads, f"it must be a whole number, 1 to {MAX_THREADS:,}")
-    grid = output or (DEFAULT_OUTPUT if force else _files.free_name(DEFAULT_OUTPUT))
-    format_of_grid = files.format_of(grid, "--output")
-    _files.check(grid, "--output", force)
-    if each is not None:
-        _files.check_folder(each, "--each")
-    drawing = _draw(request, threads, each, force)
+    given: dict[str, Any] = {
+        "prompt": prompt,
+        "model": model,
+        "negative_prompt": negative,
+        "num_pictures": num_pictures,
+        "candidates": candidates,
+        "seed": str(secrets.randbelow(MAX_RANDOM_SEED)) if seed is None else seed,
+        "guidance": guidance,
+        "steps": steps,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "ranks": not no_rank,
+        "threads": threads,
+    }
+    try:
+        values = _with_numbers(given)
+        num_threads = values.pop("threads")
+        request = Request(**values)
+        grid = output or (DEFAULT_OUTPUT if force else _files.free_name(DEFAULT_OUTPUT))
+        format_of_grid = files.format_of(grid, "--output")
+        _files.check(grid, "--output", force)
+        if each is not None:
+            _files.check_folder(each, "--each")
+        drawing = _draw(request, num_threads, each, force)
+    except InputError as error:
+        if error.field not in OPTIONS:
+            raise
+        raise InputError(OPTIONS[error.field], error.value, error.limit) from error
     contents = {grid: files.encode_grid(drawing, format_of_grid, with_prompt=not no_metadata)}
     paths = [None if each is None else _path(each, picture.seed) for picture in drawing]
     for picture, path in zip(drawing, paths, strict=True):
@@ -140,28 +154,32 @@ def draw(
         _tell(drawing, grid, paths, request.seed)
 
 
-def _request(**fields: Any) -> Request:
-    """The request, with errors that call its fields by their options."""
-    try:
-        return Request(**fields)
-    except InputError as error:
-        option = OPTIONS.get(error.field, error.field)
-        raise InputError(option, error.value, error.limit) from error
+def _with_numbers(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with every number read."""
+    values = dict(given)
+    for names, kind, wanted in ((WHOLE, int, "a whole number"), (REAL, float, "a number")):
+        for name in names:
+            if values[name] is not None:
+                try:
+                    values[name] = kind(values[name])
+                except ValueError as error:
+                    raise InputError(name, values[name], f"it must be {wanted}") from error
+    return values
 
 
 def _draw(request: Request, threads: int | None, each: Path | None, force: bool) -> Drawing:
     """Load the model and draw, with progress and warnings on stderr."""
-    from nonette import engine  # with torch, which takes seconds
+    if request.model != flat.MODEL:
+        checkpoints.read(store.find(request.model))  # what is wrong here is known without torch
+    from nonette import engine
 
     with warnings.catch_warnings(record=True) as caught, ProgressBar() as progress:
         warnings.simplefilter("always", SettingIgnored)
         artist = engine.load(request.model, threads=threads)
-        candidates = max(
-            request.candidates or artist.capabilities().default_candidates, request.num_pictures
-        )
+        default = artist.capabilities().default_candidates
         if each is not None:
-            for seed in range(request.seed, request.seed + candidates):
-                _files.check(_path(each, seed), "--each", force)
+            for i in range(request.candidates or max(default, request.num_pictures)):
+                _files.check(_path(each, request.seed + i), "--each", force)
         (drawing,) = artist.draw([request], on_progress=progress)
     for warning in caught:
         if issubclass(warning.category, SettingIgnored):
