@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nonette.data.scenes.scene import Render, Thing
+from nonette.data.scenes.scene import Render
 from nonette.evaluation.reader import Reader, Thresholds
-from nonette.evaluation.reading import Instance, Reading, overlap
+from nonette.evaluation.reading import Reading, look_of, matches
 from nonette.models.judge import Judge
 
 CENTRES = tuple(
@@ -22,7 +22,6 @@ CENTRES = tuple(
 )  # tried for the threshold of centres
 LOST = 0.01  # of right answers that a threshold may cost
 FEWEST = 20  # right answers below which a threshold is not chosen but left as it is
-SAME_PLACE = 0.3  # overlap from which an instance read stands where a thing was painted
 UNSURE = Thresholds(centre=CENTRES[0], object=0.0, look=0.0, setting=0.0, time=0.0, style=0.0)
 
 
@@ -61,26 +60,6 @@ def calibrate(network: Judge, renders: Sequence[Render]) -> Thresholds:
     return dataclasses.replace(
         thresholds, **{name: round(value, 4) for name, value in chosen.items()}
     )
-
-
-def look_of(thing: Thing) -> str:
-    """The look of a thing as the judge words it: its colour, its material, or "" for its own."""
-    return thing.colour or thing.material or ""
-
-
-def matches(render: Render, reading: Reading) -> list[tuple[int, Instance | None]]:
-    """For each painted box its thing's index and the instance read there, each once, or None."""
-    left = list(reading.instances)
-    found: list[tuple[int, Instance | None]] = []
-    for box in render.boxes:
-        here = (box.x0, box.y0, box.x1, box.y1)
-        best = max(left, key=lambda instance: overlap(here, instance.box), default=None)
-        if best is None or overlap(here, best.box) < SAME_PLACE:
-            found.append((box.thing, None))
-        else:
-            left.remove(best)
-            found.append((box.thing, best))
-    return found
 
 
 def _has_count(render: Render, reading: Reading, least: float) -> bool:

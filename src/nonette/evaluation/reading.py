@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nonette.data.scenes.scene import Render, Thing
+
+SAME_PLACE = 0.3  # overlap from which an instance read stands where a thing was painted
+
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
@@ -52,3 +56,23 @@ def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
         return 0.0
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
     return width * height / (sum(areas) - width * height)
+
+
+def look_of(thing: Thing) -> str:
+    """The look of a thing as the judge words it: its colour, its material, or "" for its own."""
+    return thing.colour or thing.material or ""
+
+
+def matches(render: Render, reading: Reading) -> list[tuple[int, Instance | None]]:
+    """For each painted box its thing's index and the instance read there, each once, or None."""
+    left = list(reading.instances)
+    found: list[tuple[int, Instance | None]] = []
+    for box in render.boxes:
+        here = (box.x0, box.y0, box.x1, box.y1)
+        best = max(left, key=lambda instance: overlap(here, instance.box), default=None)
+        if best is None or overlap(here, best.box) < SAME_PLACE:
+            found.append((box.thing, None))
+        else:
+            left.remove(best)
+            found.append((box.thing, best))
+    return found

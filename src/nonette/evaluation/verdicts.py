@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -19,17 +20,34 @@ from nonette.data.scenes.scene import Scene, Thing
 from nonette.evaluation import relations
 from nonette.evaluation.reading import Instance, Reading
 
+UNTOLD_TIME = "day"
 EXACT = "counting"  # the category in which more than asked is wrong, too
 ALIKE = 60.0  # mean distance of two glyphs' colours (0 to 441) below which they are one colour
 PROBE = 40, 128  # pixels of a glyph and of its picture at which likeness is measured
 
 
+class Reason(NamedTuple):
+    """Why a picture is wrong: a kind that can be counted, and the words for people."""
+
+    kind: Literal["missing", "look", "number", "place", "setting", "time", "style"]
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether the picture is right, and if not why, most important reason first; "" if right."""
+    """Why a picture is not right, most important reason first; none where it is."""
 
-    is_right: bool
-    reason: str
+    reasons: tuple[Reason, ...]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the picture shows all that was asked."""
+        return not self.reasons
+
+    @property
+    def text(self) -> str:
+        """All reasons in words; "" where the picture is right."""
+        return "; ".join(reason.text for reason in self.reasons)
 
 
 def judge(reading: Reading, key: Scene, category: str) -> Verdict:
@@ -40,7 +58,7 @@ def judge(reading: Reading, key: Scene, category: str) -> Verdict:
         key: The scene that the prompt tells.
         category: The prompt's category; it decides whether counts are exact.
     """
-    reasons: list[str] = []
+    reasons: list[Reason] = []
     found: list[list[Instance]] = []
     for thing in key.things:
         named = [instance for instance in reading.instances if instance.name == thing.name]
@@ -49,13 +67,15 @@ def judge(reading: Reading, key: Scene, category: str) -> Verdict:
         reasons += _wrong_number(thing, named, fitting, category == EXACT)
     if not reasons and len(key.things) == 2:
         reasons += _wrong_place(key, *found)
-    if key.setting != splits.UNTOLD_SETTING and reading.setting != key.setting:
-        reasons.append(f"setting is {reading.setting or 'unclear'}, asked for {key.setting}")
-    if key.time != "day" and reading.time != key.time:
-        reasons.append(f"time is {reading.time or 'unclear'}, asked for {key.time}")
-    if key.style != splits.UNTOLD_STYLE and reading.style != key.style:
-        reasons.append(f"style is {reading.style or 'unclear'}, asked for {key.style}")
-    return Verdict(is_right=not reasons, reason="; ".join(reasons))
+    for kind, untold in (
+        ("setting", splits.UNTOLD_SETTING),
+        ("time", UNTOLD_TIME),
+        ("style", splits.UNTOLD_STYLE),
+    ):
+        seen, asked = getattr(reading, kind), getattr(key, kind)
+        if asked not in (untold, seen):
+            reasons.append(Reason(kind, f"{kind} is {seen or 'unclear'}, asked for {asked}"))
+    return Verdict(reasons=tuple(reasons))
 
 
 def has_look(instance: Instance, thing: Thing) -> bool:
@@ -78,28 +98,31 @@ def resembles(name: str, colour: str) -> bool:
 
 def _wrong_number(
     thing: Thing, named: Sequence[Instance], fitting: Sequence[Instance], is_exact: bool
-) -> list[str]:
+) -> list[Reason]:
     """Why the instances are not what was asked, or nothing."""
     name = thing.name.replace("_", " ")
     asked = thing.colour or thing.material
     if not named:
-        return [f"no {name} seen"]
+        return [Reason("missing", f"no {name} seen")]
     if len(fitting) < min(thing.count, len(named)):
         looks = sorted({_word(instance) for instance in named if instance not in fitting})
-        return [f"{name} is {' and '.join(looks)}, asked for {asked}"]
+        return [Reason("look", f"{name} is {' and '.join(looks)}, asked for {asked}")]
     if len(fitting) < thing.count or (is_exact and len(fitting) > thing.count):
-        return [f"{len(fitting)} of {name} seen, asked for {thing.count}"]
+        return [Reason("number", f"{len(fitting)} of {name} seen, asked for {thing.count}")]
     return []
 
 
-def _wrong_place(key: Scene, firsts: Sequence[Instance], seconds: Sequence[Instance]) -> list[str]:
+def _wrong_place(
+    key: Scene, firsts: Sequence[Instance], seconds: Sequence[Instance]
+) -> list[Reason]:
     """Why the relation does not hold, or nothing."""
     for first in firsts:
         for second in seconds:
             if not relations.holds(key.relation, first, second):
                 seen = " and ".join(sorted(relations.directions(first, second))) or "at"
-                one, other = (thing.name.replace("_", " ") for thing in key.things)
-                return [f"{one} is {seen} {other}, asked for {key.relation}".replace("_", " ")]
+                one, other = (thing.name for thing in key.things)
+                text = f"{one} is {seen} {other}, asked for {key.relation}".replace("_", " ")
+                return [Reason("place", text)]
     return []
 
 
