@@ -122,8 +122,7 @@ class Checkpoint:
 
         network_class, network_config = self._network_config(part)
         try:
-            with torch.device("meta"):
-                network: nn.Module = network_class(network_config)
+            network = tensors.skeleton(network_class, network_config)
         except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{self._path('config.json')}: networks.{part}.config: {error}"

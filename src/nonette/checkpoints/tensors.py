@@ -10,7 +10,7 @@ types) is passed on as a `CheckpointError` with the file's name.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from nonette.core.errors import CheckpointError
 
@@ -50,6 +52,33 @@ TYPES: Mapping[str, torch.dtype] = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+
+
+INITIALISERS = frozenset(
+    name for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")
+)
+
+
+class _WithoutInitialising(TorchFunctionMode):
+    """Leaves out the filling of fresh weights, which on the meta device loads torch's compiler."""
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in INITIALISERS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def skeleton(network_class: Callable[[Any], nn.Module], config: Any) -> nn.Module:
+    """The network with every shape and no values, on the meta device; it takes no memory."""
+    with torch.device("meta"), _WithoutInitialising():
+        return network_class(config)
 
 
 def save(
@@ -220,8 +249,8 @@ def _tensor(
         dtype if is_floating else expected.dtype, copy=True
     )
     _check_finite(tensor, name, str(path))
-    if isinstance(expected, torch.nn.Parameter):
-        return torch.nn.Parameter(tensor, requires_grad=False)
+    if isinstance(expected, nn.Parameter):
+        return nn.Parameter(tensor, requires_grad=False)
     return tensor
 
 

@@ -335,3 +335,11 @@ def test_missing_and_damaged_texts(folder: Path, name: str) -> None:
     (folder / f"{name}.json").write_text('{"half": ')
     with pytest.raises(CheckpointError, match=rf"{name}\.json is no {name}"):
         getattr(checkpoint, name)()
+
+
+def test_loading_does_not_wake_the_compiler(folder: Path, run_python) -> None:
+    code = (
+        "import sys; from nonette.checkpoints.format import read; "
+        f"read({str(folder)!r}).network('vqgan'); print('torch._dynamo' in sys.modules)"
+    )
+    assert run_python("-c", code).stdout.strip() == "False"
