@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -294,9 +295,8 @@ class Encoder(nn.Module):
         self.positions = nn.Parameter(torch.zeros(config.text_length, config.width))
         self.norm_embedding = Norm(config.width)
         scale = 1 / math.sqrt(2 * config.num_encoder_layers)
-        self.layers = nn.ModuleList(
-            EncoderLayer(config, scale) for _ in range(config.num_encoder_layers)
-        )
+        layers = [EncoderLayer(config, scale) for _ in range(config.num_encoder_layers)]
+        self.layers = cast(Sequence[EncoderLayer], nn.ModuleList(layers))
         self.norm_out = Norm(config.width, has_scale=config.scales_before_dense)
 
     def forward(self, text_ids: Tensor) -> Tensor:
@@ -411,9 +411,8 @@ class Decoder(nn.Module):
         self.positions = nn.Parameter(torch.zeros(config.image_length, config.width))
         self.norm_embedding = Norm(config.width)
         scale = 1 / math.sqrt(3 * config.num_decoder_layers)
-        self.layers = nn.ModuleList(
-            DecoderLayer(config, scale) for _ in range(config.num_decoder_layers)
-        )
+        layers = [DecoderLayer(config, scale) for _ in range(config.num_decoder_layers)]
+        self.layers = cast(Sequence[DecoderLayer], nn.ModuleList(layers))
         self.norm_out = Norm(config.width, has_scale=config.scales_before_dense)
 
     def forward(self, codes: Tensor, encoded: Tensor, mask: Tensor) -> Tensor:

@@ -168,7 +168,7 @@ class DalleMini:
         controls = Controls(
             guidance=torch.tensor([job.guidance for job, _ in seats], device=device),
             temperature=torch.tensor([job.temperature for job, _ in seats], device=device),
-            top_k=torch.tensor([job.top_k or num_codes for job, _ in seats], device=device),
+            top_k=torch.tensor([int(job.top_k or num_codes) for job, _ in seats], device=device),
             top_p=torch.tensor([job.top_p or 1.0 for job, _ in seats], device=device),
             uniforms=uniforms.to(device),
         )
