@@ -19,7 +19,8 @@ import numpy as np
 
 from nonette.evaluation.enough import require, require_variety
 from nonette.models.clip import CLIP
-from nonette.pipelines.rerank import Encoder, rerank
+from nonette.pipelines.rerank import rerank
+from nonette.text.tokenizer import Tokenizer
 
 NAME = "CLIP score in our own CLIP"
 WEIGHT = 2.5  # equation 1's w, which stretches cosines towards [0, 1]
@@ -41,7 +42,7 @@ class ClipScore:
 
 def clip_score(
     clip: CLIP,
-    tokenizer: Encoder,
+    tokenizer: Tokenizer,
     prompts: Sequence[str],
     pictures: Sequence[Sequence[np.ndarray]],
     generator: np.random.Generator,

@@ -255,7 +255,7 @@ class TextTower(nn.Module):
         _initialise(self.blocks, config.width)
 
     def forward(self, text_ids: Tensor) -> Tensor:
-        """Sentences, ids (B, L), as vectors (B, E) of any length; without an end, the last counts."""
+        """Sentences, ids (B, L), as vectors (B, E); a row without an end is read at its last."""
         num_tokens = text_ids.shape[1]
         place = torch.arange(num_tokens, device=text_ids.device)
         ends = torch.where(text_ids == self.config.end_token, place, num_tokens - 1).amin(

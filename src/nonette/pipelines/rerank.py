@@ -12,7 +12,6 @@ It does not sort: a score is the picture's own, and the order is the caller's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,27 +19,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nonette.models.clip import CLIP
-from nonette.text.normalise import normalise
-
-
-class Encoder(Protocol):
-    """What ranking needs of a tokenizer."""
-
-    def encode(self, text: str, length: int) -> list[int]:
-        """Exactly `length` ids: start, words, end, padding; cut where too long."""
-        ...
+from nonette.text.tokenizer import Tokenizer
 
 
 def rerank(
-    clip: CLIP, tokenizer: Encoder, pictures: Sequence[np.ndarray], prompt: str
+    clip: CLIP, tokenizer: Tokenizer, pictures: Sequence[np.ndarray], prompt: str
 ) -> np.ndarray:
     """Score every picture against the prompt.
 
     Args:
         clip: The ranking network, in eval mode, on any device, in any floating type.
-        tokenizer: Its own tokenizer.
+        tokenizer: Its own tokenizer, which normalises.
         pictures: Each uint8, (H, W, 3); resized to the network's size where it differs.
-        prompt: The sentence as the person wrote it; normalised here.
+        prompt: The sentence as the person wrote it.
 
     Returns:
         float32 (N,): cosines from -1 to 1, one a picture in the given order, each independent of
@@ -51,9 +42,9 @@ def rerank(
     return np.array(scores, dtype=np.float32).clip(-1.0, 1.0)
 
 
-def embed_prompt(clip: CLIP, tokenizer: Encoder, prompt: str) -> np.ndarray:
+def embed_prompt(clip: CLIP, tokenizer: Tokenizer, prompt: str) -> np.ndarray:
     """The prompt as a unit vector, float32 (E,)."""
-    ids = tokenizer.encode(normalise(prompt), clip.config.text.length)
+    ids = tokenizer.encode(prompt, clip.config.text.length)
     with torch.inference_mode():
         vector = clip.encode_text(torch.tensor([ids], device=clip.logit_scale.device))  # (1, E)
     return _to_unit(vector)

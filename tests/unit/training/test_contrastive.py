@@ -150,15 +150,15 @@ def test_no_altered_scene_shows_a_held_out_pair(objective: ContrastiveObjective)
 def test_equal_captions_are_not_held_against_each_other(
     objective: ContrastiveObjective,
 ) -> None:
-    """A batch doubled: each half's captions are the other's, and the loss stays that of one."""
-    batch = objective.batch(range(0, 4))
-    twice = {name: torch.cat([tensor, tensor]) for name, tensor in batch.items()}
-    clean = ContrastiveObjective(dataclasses.replace(objective.settings, worn_share=0.0))
-    clean.load_state_dict(objective.state_dict())
+    """Where every caption is the same sentence there is nothing to tell apart, so no loss."""
+    batch = objective.batch(range(0, 8))
+    same = batch["own"][:1].expand(8, -1)
+    alike = {"pixels": batch["pixels"], "own": same, "altered": same[:, None].expand(-1, 2, -1)}
     with torch.inference_mode():
-        once, _ = clean.loss("clip", batch, 0, 0.0)
-        again, _ = clean.loss("clip", twice, 0, 0.0)
-    torch.testing.assert_close(again, once, atol=1e-4, rtol=1e-4)
+        loss, figures = objective.loss("clip", alike, 0, 0.0)
+        usual, _ = objective.loss("clip", batch, 0, 0.0)
+    assert float(loss) == float(figures["among_hard"]) == 0.0
+    assert float(usual) > 1.0
 
 
 def test_sentences_are_embedded_in_their_own_order(objective: ContrastiveObjective) -> None:
@@ -174,14 +174,14 @@ def test_one_batch_can_be_learned_by_heart(settings: Settings) -> None:
         torch.manual_seed(0)
         objective = ContrastiveObjective(dataclasses.replace(settings, worn_share=0.0))
     batch = objective.batch(range(0, 8))
-    optimiser = torch.optim.AdamW(objective.optimised["clip"], lr=5e-3)
-    for step in range(80):
+    optimiser = torch.optim.AdamW(objective.optimised["clip"], lr=1e-3)
+    for step in range(100):
         loss, figures = objective.loss("clip", batch, step, 0.0)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         objective.after_step(step)
-    assert float(loss.detach()) < 0.5
+    assert float(loss.detach()) < 0.2  # from 6.5 untrained
     assert float(figures["right_caption"]) == float(figures["right_picture"]) == 1.0
     assert float(figures["scale"]) <= 100.01
 
