@@ -14,13 +14,15 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nonette.core.errors import InputError
-from nonette.data.scenes import catalogue, splits, styles, visibility
+from nonette.data.scenes import casting, catalogue, materials, splits, styles, visibility
+from nonette.data.scenes.casting import Cast
+from nonette.data.scenes.layout import ARRANGEMENTS
 from nonette.data.scenes.lots import Lot
 from nonette.data.scenes.scene import Scene, Thing
-from nonette.data.scenes.settings import SHOWS, times
+from nonette.data.scenes.settings import PLAIN, SCENES, SHOWS, times
 
 TRAINING_SEED = 1
 EVALUATOR_SEED = 1_000_000
@@ -56,8 +58,9 @@ class World:
         plain_setting_share: How often the background is plain; rich scenes are always in a place.
         white_share: How often a plain background is the untold white.
         no_relation_share: How often two things are merely together.
-        group_share: How often each of two things comes as a group.
-        size_share: How often a size is told.
+        group_share: How often each of two things comes as two or three.
+        size_share: How often a single thing tells its size.
+        contrast_share: How often one of two things is small and the other large.
         upside_down_share: How often a thing stands on its head (if that can be seen).
         time_share: How often a place that has times is not shown by day.
         person_share: How often a thing is a person; None for as often as any other object.
@@ -85,6 +88,7 @@ class World:
     no_relation_share: float = 0.2
     group_share: float = 0.0
     size_share: float = 0.0
+    contrast_share: float = 0.0
     upside_down_share: float = 0.0
     time_share: float = 0.0
     person_share: float | None = None
@@ -121,17 +125,50 @@ TINY_WORLD = dataclasses.replace(
 )
 
 
+@lru_cache(maxsize=1)
+def full_world() -> World:
+    """Everything there is; what `FULL_WORLD` gives. A function, so that importing reads no tables."""
+    return dataclasses.replace(
+        CPU_WORLD,
+        name="full",
+        objects=tuple(catalogue.load()),
+        colours=tuple(materials.COLOURS),
+        materials=tuple(materials.MATERIALS),
+        settings=tuple(SCENES),
+        plain_settings=tuple(PLAIN),
+        times=("day", "sunset", "night", "rain"),
+        styles=tuple(styles.STYLES),
+        relations=tuple(name for name in ARRANGEMENTS if name is not None),
+        max_count=6,
+        plan_shares=(0.42, 0.18, 0.30, 0.10),
+        group_share=0.08,
+        size_share=0.12,
+        contrast_share=0.08,
+        upside_down_share=0.06,
+        time_share=0.4,
+        person_share=0.12,
+    )
+
+
+if TYPE_CHECKING:
+    FULL_WORLD: World
+
+
+def __getattr__(name: str) -> World:
+    if name == "FULL_WORLD":
+        return full_world()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 @dataclass(frozen=True)
 class _Plan:
     """What is decided before attributes are: they are drawn to fit it."""
 
-    name: str
     things: tuple[Thing, ...]
     relation: str | None
-    looks: tuple[str | None, ...]  # for each thing "colour", "material" or None
+    look: str | None  # "colour", "material" or None
     is_plain: bool
     style: str
-    wanted: str | None  # the kind of pair that must be held out
 
 
 def draw_scene(
@@ -213,53 +250,42 @@ def _plan(world: World, lot: Lot, split: Split, wanted: str | None) -> _Plan | N
     elif wanted is None or lot.chance(0.5):
         if lot.chance(world.look_shares[place]):
             look = "material" if lot.chance(world.material_shares[place]) else "colour"
-    things = _things(world, lot, name, split)
-    if things is None or (
-        look and any(catalogue.load()[thing.name].merge_group for thing in things)
-    ):
+    players = casting.cast(world, lot, name, look)
+    if players is None or not _is_right_pair(players, split, wanted):
         return None
     style = splits.UNTOLD_STYLE
     if wanted == "object-style" or lot.chance(world.style_shares[place]):
-        style = _style(world, lot, things, look, split)
+        style = _style(world, lot, players.things, look, split, wanted)
+    if len(players.things) == 2:
+        players = casting.relate(world, lot, players)
     return _Plan(
-        name=name,
-        things=things,
-        relation=_relation(world, lot, things) if len(things) == 2 else None,
-        looks=(look,) * len(things),
+        things=players.things,
+        relation=players.relation,
+        look=look,
         is_plain=name != "rich" and lot.chance(world.plain_setting_share),
         style=style,
-        wanted=wanted,
     )
 
 
-def _things(world: World, lot: Lot, plan: str, split: Split) -> tuple[Thing, ...] | None:
-    """One or two kinds of things in their own colours, or None where two do not go together."""
-    first = _thing(world, lot)
-    if plan == "one" and lot.chance(world.size_share):
-        return (dataclasses.replace(first, size=lot.pick(("small", "large"))),)
-    if plan == "count" and world.max_count > 1:
-        return (dataclasses.replace(first, count=2 + int(lot.number() * (world.max_count - 1))),)
-    if plan != "two":
-        return (first,)
-    second = _thing(world, lot)
-    entries = catalogue.load()
-    group = entries[first.name].merge_group
-    if first.name == second.name or (group and group == entries[second.name].merge_group):
-        return None
-    if split == "train" and splits.is_held_out("object-object", first.name, second.name):
-        return None
-    return first, second
-
-
-def _thing(world: World, lot: Lot) -> Thing:
-    """One thing in its own colours."""
-    return Thing(name=lot.pick(world.objects))
+def _is_right_pair(players: Cast, split: Split, wanted: str | None) -> bool:
+    """Whether two things are held out or not, as the split wants it."""
+    names = [thing.name for thing in players.things]
+    is_held_out = len(names) == 2 and splits.is_held_out("object-object", *names)
+    return is_held_out if wanted == "object-object" else split != "train" or not is_held_out
 
 
 def _style(
-    world: World, lot: Lot, things: tuple[Thing, ...], look: str | None, split: Split
+    world: World,
+    lot: Lot,
+    things: tuple[Thing, ...],
+    look: str | None,
+    split: Split,
+    wanted: str | None,
 ) -> str:
-    """A told style in which the look can be seen; styles without colours are made up for where they can be."""
+    """A told style in which the look can be seen.
+
+    Styles without colours are likelier where they can be, since looks often leave them out.
+    """
     names, weights = [], []
     for name in world.styles:
         style = styles.STYLES[name]
@@ -267,20 +293,12 @@ def _style(
             continue
         if look == "material" and not style.keeps_materials:
             continue
-        if split == "train" and any(
-            splits.is_held_out("object-style", thing.name, name) for thing in things
-        ):
+        is_held_out = any(splits.is_held_out("object-style", t.name, name) for t in things)
+        if (split == "train" and is_held_out) or (wanted == "object-style" and not is_held_out):
             continue
         names.append(name)
         weights.append(1.0 if style.keeps_colours and style.colours is None else 2.0)
     return lot.weighted(names, weights) if names else splits.UNTOLD_STYLE
-
-
-def _relation(world: World, lot: Lot, things: tuple[Thing, ...]) -> str | None:
-    """How two things stand to each other."""
-    if not world.relations or lot.chance(world.no_relation_share):
-        return None
-    return lot.pick(world.relations)
 
 
 def _others(values: Sequence[str], things: list[Thing]) -> Sequence[str]:
@@ -316,10 +334,10 @@ def _propose(world: World, lot: Lot, plan: _Plan) -> Scene | None:
         else world.colours
     )
     things = []
-    for thing, look in zip(plan.things, plan.looks, strict=True):
-        if look == "colour":
+    for thing in plan.things:
+        if plan.look == "colour":
             thing = dataclasses.replace(thing, colour=lot.pick(_others(colours, things)))
-        elif look == "material":
+        elif plan.look == "material":
             thing = dataclasses.replace(thing, material=lot.pick(_others(world.materials, things)))
         things.append(thing)
     return Scene(
