@@ -98,7 +98,7 @@ def wordings(world: World, language: str) -> Iterator[str]:
         for key in keys:
             yield from _strings(table.get(key, ()))
     yield from _strings(words.ALWAYS)
-    yield from (words.BACKGROUND_COLOURS[colour] for colour in world.plain_settings)
+    yield from _strings(words.BACKGROUND_COLOURS[colour] for colour in world.plain_settings)
 
 
 def _strings(wording: Any) -> Iterator[str]:
