@@ -73,7 +73,9 @@ def test_a_drawing_passes_the_stations_in_the_order_of_the_tour(tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    "page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=str
+    "page",
+    sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")),
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
 )
 def test_a_page_links_to_files_that_exist(page):
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""The room for noise schedules, denoisers and samplers."""

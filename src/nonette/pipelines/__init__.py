@@ -1,0 +1,1 @@
+"""One file a system, one straight story each; what they share starts with an underscore."""

@@ -1,0 +1,1 @@
+"""The room for prompt policy and picture checks; torch-free but for the pictures."""

@@ -1,0 +1,1 @@
+"""A short resumable loop, and in objectives/ what each network is taught."""

@@ -1,0 +1,1 @@
+"""One file for what one kind of network is taught: its batches, losses and sample sheets."""
