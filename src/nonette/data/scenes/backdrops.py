@@ -1,7 +1,7 @@
 """The painted places: one function a setting, from sky to foreground.
 
-Places show few things of their own, and hardly any that the catalogue has: a palm on every beach would be
-counted with the palms that stand there.
+Places show few things of their own, and hardly any that the catalogue has: a palm on every beach
+would be counted with the palms that stand there.
 """
 
 from __future__ import annotations

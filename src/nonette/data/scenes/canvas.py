@@ -1,7 +1,7 @@
 """A backdrop in the making: shapes in shares of its side, and the light of the hour on all of them.
 
-Whatever is drawn takes the light of the time of day, but for the sky, which has colours of its own at each
-time, and for lamps. Daylight leaves every colour as it is.
+Whatever is drawn takes the light of the time of day, but for the sky, which has colours of its own
+at each time, and for lamps. Daylight leaves every colour as it is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SKIES: Mapping[str, tuple[Colour, Colour, Colour]] = {
 
 
 class Canvas:
-    """A square of `size` pixels at a time of day; lengths are shares of its side, y grows downwards."""
+    """A square of `size` pixels at one hour; lengths are shares of its side, y grows downwards."""
 
     def __init__(self, size: int, lot: Lot, time: str = "day") -> None:
         self.time = time

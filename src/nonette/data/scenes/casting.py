@@ -1,7 +1,7 @@
-"""Who is in a scene: which things meet, how many of each, how large, and what they are to each other.
+"""Who is in a scene: which things meet, how many, how large, and what they are to each other.
 
-Most relations suit any two things. Some have roles that only some things can play: a rider rides what can
-be ridden, a container holds what fits into it. Their pairs are drawn from those that can.
+Most relations suit any two things. Some have roles that only some things can play: a rider rides
+what can be ridden, a container holds what fits into it. Their pairs are drawn from those that can.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROLES = {
     "carrying": ("can_carry", "is_carriable"),
     "inside": ("is_carriable", "is_container"),
 }
-# What has an upright way to stand, so that upside-down can be seen; if its outline shows it, see below.
+# What has an upright way to stand, so that upside-down can be seen where the outline shows it.
 UPRIGHT = ("animal", "vehicle", "building", "furniture", "person", "plant")
 TURNED_DIFFERENCE = 0.3  # share of the outline that must change when it is turned over
 # People and their hands keep their own looks: a colour on them would read as the colour of their
@@ -74,7 +74,7 @@ def cast(world: World, lot: Lot, plan: str, look: str | None) -> Cast | None:
 
 
 def relate(world: World, lot: Lot, players: Cast) -> Cast:
-    """Two things with a relation, if they are to have one, and what the relation leaves room for."""
+    """Two things with a relation, if they are to have one, and what it leaves room for."""
     free, bound_share = _free_relations(world), _bound_share(world)
     relation = players.relation
     if relation is None and free:

@@ -1,7 +1,7 @@
 """Scenes as a data set by index: picture, caption and ground truth, the same from any worker.
 
-Needs no torch: what `torch.utils.data.DataLoader` asks of a map-style data set are a length and items.
-Caches live in each worker's process and only make it faster.
+Needs no torch: what `torch.utils.data.DataLoader` asks of a map-style data set are a length and
+items. Caches live in each worker's process and only make it faster.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where things stand: from relations and counts to places in the frame, before any pixel is painted.
+"""Where things stand: from relations and counts to places in the frame, before any painting.
 
-Coordinates are shares of the picture's side, y grows downwards. Every place keeps a margin to the frame, so
-nothing is ever cut off. Jitter is small: what no caption tells should not vary much.
+Coordinates are shares of the picture's side, y grows downwards. Every place keeps a margin to the
+frame, so nothing is ever cut off. Jitter is small: what no caption tells should not vary much.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ class Outline:
     Attributes:
         width: Share of the longest side.
         height: Share of the longest side.
-        seat: How far below its top edge, over the middle third, its body begins; share of the height.
-        foot: How far above its bottom edge, over the middle third, its body ends; share of the height.
+        seat: How far below its top edge, over the middle third, its body begins; share of the
+            height.
+        foot: How far above its bottom edge, over the middle third, its body ends; share of the
+            height.
     """
 
     width: float

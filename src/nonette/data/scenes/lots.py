@@ -1,7 +1,7 @@
 """Drawing lots: the cheap random numbers that decide scenes and pictures.
 
-A scene asks for a few dozen uniform numbers. They are read from hashes of the key and a counter, sixteen
-at a time, so the same key gives the same lots in any process, order and release of numpy.
+A scene asks for a few dozen uniform numbers. They are read from hashes of the key and a counter,
+sixteen at a time, so the same key gives the same lots in any process, order and release of numpy.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Lot:
     Args:
         seed: Which series of scenes; 0 to 2^64 - 1.
         index: Which scene of the series; 0 to 2^64 - 1.
-        stream: What the lots decide, 0 to 255, so that painting and drawing by lot stay independent.
+        stream: What the lots decide, 0 to 255, so that painting and drawing by lot stay
+            independent.
     """
 
     __slots__ = ("_block", "_key", "_numbers")

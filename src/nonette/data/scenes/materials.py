@@ -1,8 +1,8 @@
 """What things are made of: colour ramps and procedural textures that keep a glyph's shading.
 
-A glyph's lightness becomes a *tone*, 0 (its darkest detail) over 128 (its usual lightness) to 255 (its
-lightest); a colour maps tones through a ramp, a material shades a texture by them. So eyes, stripes and
-windows survive, whatever the glyph's own colours were.
+A glyph's lightness becomes a *tone*, 0 (its darkest detail) over 128 (its usual lightness) to 255
+(its lightest); a colour maps tones through a ramp, a material shades a texture by them. So eyes,
+stripes and windows survive, whatever the glyph's own colours were.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from nonette.data.scenes import textures
 
 Colour = tuple[int, int, int]
 
-# Hue and lightness are chosen so that no two are mistaken for each other: pink is light where red is deep,
-# brown is dark where orange is bright.
+# Hue and lightness are chosen so that no two are mistaken for each other: pink is light where red
+# is deep, brown is dark where orange is bright.
 COLOURS: Mapping[str, Colour] = {
     "red": (222, 30, 38),
     "orange": (252, 132, 12),
@@ -33,7 +33,8 @@ COLOURS: Mapping[str, Colour] = {
     "white": (247, 247, 247),
 }
 
-# Darkest and lightest shade of a ramp where a share of the base colour would leave the colour's name.
+# Darkest and lightest shade of a ramp where a share of the base colour would leave the colour's
+# name.
 _DARKEST: Mapping[str, Colour] = {
     "white": (112, 114, 122),
     "black": (0, 0, 0),
@@ -108,11 +109,8 @@ def colour_ramp(colour: str) -> np.ndarray:
 
 def tones(glyph: np.ndarray) -> np.ndarray:
     """The tone of each pixel, uint8 (h, w), of a straight-alpha RGBA glyph, uint8 (h, w, 4)."""
-    lightness = (
-        glyph[..., 0] * np.uint32(77)
-        + glyph[..., 1] * np.uint32(150)
-        + glyph[..., 2] * np.uint32(29)
-    ) >> 8
+    red, green, blue = (glyph[..., i].astype(np.uint32) for i in range(3))
+    lightness = (77 * red + 150 * green + 29 * blue) >> 8
     histogram = np.bincount(lightness[glyph[..., 3] > 127], minlength=256)
     steps = np.cumsum(histogram)
     low, middle, high = (
@@ -139,7 +137,7 @@ def coloured(glyph: np.ndarray, tone: np.ndarray, colour: str) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _ramp_words(colour: str) -> np.ndarray:
-    """The colour ramp with each colour in one machine word, uint32 (256,): four bytes are one look-up."""
+    """The colour ramp, uint32 (256,): all four bytes of a pixel in one look-up."""
     return np.pad(colour_ramp(colour), ((0, 0), (0, 1))).view(np.uint32).ravel()
 
 
@@ -153,11 +151,13 @@ def _shading(material: str) -> tuple[np.ndarray, np.ndarray]:
     tone = np.arange(256) / 255
     below, above = np.clip(tone * 2, 0, 1) ** 0.55, np.clip(tone * 2 - 1, 0, 1)
     factor = (look.depth + (1 - look.depth) * below) * (1 - look.gloss * above)
-    factor_and_light = (
-        (factor * 256).astype(np.uint16),
-        (look.gloss * above * 255).astype(np.uint16),
-    )
-    return tuple(np.repeat(table[:, None], 3, axis=1) for table in factor_and_light)
+    light = look.gloss * above * 255
+    return _once_a_channel(factor * 256), _once_a_channel(light)
+
+
+def _once_a_channel(table: np.ndarray) -> np.ndarray:
+    """The table's whole parts for each of three channels, uint16 (256, 3)."""
+    return np.repeat(table.astype(np.uint16)[:, None], 3, axis=1)
 
 
 def made_of(glyph: np.ndarray, tone: np.ndarray, material: str, size: int) -> np.ndarray:

@@ -1,11 +1,13 @@
-"""Painting a scene: backdrop, things in order, weather, style. Pixels, and a box for every instance.
+"""Painting a scene: backdrop, things in order, weather, style; pixels and a box an instance.
 
 Speed comes from doing little: glyphs come in a few sizes only and are kept recoloured, colours are
-multiplied by their opaqueness beforehand, and only the rectangle under a glyph is touched, in integers.
+multiplied by their opaqueness beforehand, and only the rectangle under a glyph is touched, in
+integers.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -140,34 +142,19 @@ def paint(scene: Scene, size: int, seed: int, index: int) -> Render:
         boxes.append(Box(thing=place.thing, x0=left, y0=top, x1=left + width, y1=top + height))
         alphas.append(sprite.alpha)
     if len(scene.things) == 2:
-        boxes = _with_visibility(boxes, alphas)
+        boxes = _with_visibility(boxes, alphas, size)
     pixels = settings.let_fall(scene.time, pixels, lot)
     return Render(pixels=styles.apply(scene.style, pixels), boxes=tuple(boxes), scene=scene)
 
 
-def _with_visibility(boxes: list[Box], alphas: list[np.ndarray]) -> list[Box]:
+def _with_visibility(boxes: list[Box], alphas: list[np.ndarray], size: int) -> list[Box]:
     """The boxes, each with the share of its pixels that no later one hides."""
-    seen = list(boxes)
-    for i, box in enumerate(boxes):
-        hidden: np.ndarray | None = None
-        for j in range(i + 1, len(boxes)):
-            other = boxes[j]
-            x0, x1 = int(max(box.x0, other.x0)), int(min(box.x1, other.x1))
-            y0, y1 = int(max(box.y0, other.y0)), int(min(box.y1, other.y1))
-            if x0 >= x1 or y0 >= y1:
-                continue
-            if hidden is None:
-                hidden = np.zeros(alphas[i].shape, bool)
-            over = alphas[j][
-                y0 - int(other.y0) : y1 - int(other.y0), x0 - int(other.x0) : x1 - int(other.x0)
-            ]
-            hidden[y0 - int(box.y0) : y1 - int(box.y0), x0 - int(box.x0) : x1 - int(box.x0)] |= (
-                over >= OPAQUE
-            )
-        if hidden is not None:
-            own = alphas[i] >= OPAQUE
-            share = 1 - np.count_nonzero(hidden & own) / max(1, np.count_nonzero(own))
-            seen[i] = Box(
-                thing=box.thing, x0=box.x0, y0=box.y0, x1=box.x1, y1=box.y1, visible=share
-            )
-    return seen
+    is_covered = np.zeros((size, size), bool)
+    seen = []
+    for box, alpha in zip(reversed(boxes), reversed(alphas), strict=True):
+        under = is_covered[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)]
+        own = alpha >= OPAQUE
+        hidden_share = float(np.count_nonzero(under & own)) / int(np.count_nonzero(own))
+        under |= own
+        seen.append(dataclasses.replace(box, visible=1 - hidden_share))
+    return seen[::-1]

@@ -1,8 +1,9 @@
 """Where and when scenes play: backdrops, a few variants of each, shifted and mirrored a little.
 
-A backdrop is painted once, somewhat larger than the picture, and a window of it is cut for every scene, so
-that a picture costs a copy. What varies is little and told by no caption: the height of the horizon, the
-place of a dune or a cloud. Rain falls over the things too, so `painter` lets it fall when they stand.
+A backdrop is painted once, somewhat larger than the picture, and a window of it is cut for every
+scene, so that a picture costs a copy. What varies is little and told by no caption: the height of
+the horizon, the place of a dune or a cloud. Rain falls over the things too, so `painter` lets it
+fall when they stand.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ TIMES: Mapping[str, tuple[str, ...]] = {
     "road": ("sunset", "night", "rain"),
 }
 
-# What a backdrop itself shows: such things would be miscounted or mistaken beside others of their kind.
+# What a backdrop itself shows: such things would be miscounted or mistaken beside others of their
+# kind.
 SHOWS: Mapping[str, frozenset[str]] = {
     "forest": frozenset({"tree", "pine_tree", "christmas_tree"}),
     "snow": frozenset({"tree", "pine_tree", "christmas_tree"}),
@@ -96,7 +98,7 @@ def times(setting: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=32)
 def _streaks(size: int, variant: int) -> np.ndarray:
-    """Rain over a picture: how far each pixel goes towards white, uint16 (size, size, 1), 0 to 255."""
+    """Rain: how far each pixel goes towards white, uint16 (size, size, 1), 0 to 255."""
     lot = Lot(1, variant, SETTING_STREAM)
     canvas = Canvas(size, lot)
     canvas.block(0, 0, 1, 1, (0, 0, 0))

@@ -1,7 +1,7 @@
 """Which combinations a generator never sees: one pair in ten, chosen by a stable hash.
 
-A pair is held out for ever and everywhere: in every world, language and seed. The defaults that captions
-never tell (a white background, the plain style) are never held out.
+A pair is held out for ever and everywhere: in every world, language and seed. The defaults that
+captions never tell (a white background, the plain style) are never held out.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def noise(size: int, cells: int, seed: int) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _wobble(size: int, cells: int, reach: float, seed: int) -> np.ndarray:
-    """Flat indices that move every pixel by up to `reach` shares of the side, int64 (size * size,)."""
+    """Flat indices that move pixels by up to `reach` shares of the side, int64 (size * size,)."""
     rows, columns = np.mgrid[:size, :size]
     rows = rows + noise(size, cells, seed) * reach * size
     columns = columns + noise(size, cells, seed + 1) * reach * size
@@ -169,7 +169,7 @@ def _blueprint(pixels: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _dabs(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel the flat index of the pixel its brush dab takes its colour from, and its light.
+    """For each pixel the flat index of the one that colours its brush dab, and the dab's light.
 
     int64 (size * size,), and int16 (size, size, 1) of -16 to 16.
     """
@@ -228,7 +228,7 @@ def _crayon(pixels: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _tiles(size: int, num_columns: int, jitter: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of irregular tiles, int64 (size * size,), and where their joints are, bool (size, size)."""
+    """Labels of irregular tiles, int64 (size * size,), and their joints, bool (size, size)."""
     rng = np.random.default_rng(seed)
     steps = np.stack(np.meshgrid(np.arange(num_columns), np.arange(num_columns)), axis=-1).reshape(
         -1, 2
@@ -286,7 +286,7 @@ def _stained_glass(pixels: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _dots(size: int) -> np.ndarray:
-    """The raster of a printed comic: the tone up to which each pixel gets ink, float32 (size, size)."""
+    """A comic's raster: the tone up to which each pixel gets ink, float32 (size, size)."""
     rows, columns = np.mgrid[:size, :size]
     pitch = size / 32
     u, v = (columns + rows) / pitch / math.sqrt(2), (columns - rows) / pitch / math.sqrt(2)

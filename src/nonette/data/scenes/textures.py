@@ -1,7 +1,7 @@
-"""Procedural textures, one function a material: uint8 (size, size, 3) for pictures of `size` pixels.
+"""Procedural textures, one a material: uint8 (size, size, 3) for pictures of `size` pixels.
 
-Features are sized for objects of 40 to 100 pixels in a picture of 128, and scale with the picture. Every
-texture is the same at every call: what nothing in a caption tells should not vary much.
+Features are sized for objects of 40 to 100 pixels in a picture of 128, and scale with the picture.
+Every texture is the same at every call: what nothing in a caption tells should not vary much.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def scattered(num_columns: int, seed: int, jitter: float = 0.7) -> np.ndarray:
 
 
 def nearest_two(x: Field, y: Field, points: np.ndarray) -> tuple[Field, Field, np.ndarray]:
-    """Distances to the nearest and second nearest point, and the index of the nearest, each (n, n)."""
+    """Distances to the nearest and second nearest point, and the nearest's index, all (n, n)."""
     first = np.full(x.shape, 9.0)
     second = np.full(x.shape, 9.0)
     index = np.zeros(x.shape, int)

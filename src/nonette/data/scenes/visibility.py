@@ -1,7 +1,8 @@
 """Whether a thing can be seen where it stands: its rim against the backdrop behind it.
 
-Measured once a look on a small picture, against every setting at once, and remembered: a yellow duck on a
-yellow background, or a grey mouse on the moon, is drawn anew by `world` instead of being shown.
+Measured once a look on a small picture, against every setting at once, and remembered: a yellow
+duck on a yellow background, or a grey mouse on the moon, is drawn anew by `world` instead of being
+shown.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from nonette.data.scenes import painter, settings
+from nonette.data.scenes.backdrops import SCENES
 from nonette.data.scenes.lots import Lot
 from nonette.data.scenes.scene import Thing
 
@@ -25,9 +27,9 @@ VISIBLE_SHARE = 0.6  # share of the rim that must differ
 
 @lru_cache(maxsize=1)
 def _backdrops() -> tuple[dict[tuple[str, str], int], np.ndarray]:
-    """The place of every (setting, time), and small backdrops, float32 (settings, SIZE, SIZE, 3)."""
+    """The place of each (setting, time), and small backdrops, float32 (settings, SIZE, SIZE, 3)."""
     keys = [(setting, "day") for setting in settings.PLAIN]
-    keys += [(setting, time) for setting in settings.SCENES for time in settings.times(setting)]
+    keys += [(setting, time) for setting in SCENES for time in settings.times(setting)]
     pictures = [settings.backdrop(setting, time, SIZE, Lot(0, 0, 0)) for setting, time in keys]
     return {key: i for i, key in enumerate(keys)}, np.stack(pictures).astype(np.float32)
 

@@ -1,9 +1,10 @@
 """Which scenes there are and how often: a world is a config, a scene is drawn from it by lot.
 
-A scene begins as a plan: one thing, several of a kind, two things, or a rich scene, and which attributes it
-is to tell. Objects and style are drawn next; setting, colours and materials last, again and again until
-everything is visible, true in the style, and on the right side of the held-out split. So it is attributes
-that are drawn anew, never plans, and training keeps its share of rich scenes although pairs are held out.
+A scene begins as a plan: one thing, several of a kind, two things, or a rich scene, and which
+attributes it is to tell. Objects and style are drawn next; setting, colours and materials last,
+again and again until everything is visible, true in the style, and on the right side of the
+held-out split. So it is attributes that are drawn anew, never plans, and training keeps its share
+of rich scenes although pairs are held out.
 
 Seeds go by purpose, so that nobody is judged on what it was trained on: see the constants below.
 """
@@ -18,11 +19,12 @@ from typing import TYPE_CHECKING, Literal
 
 from nonette.core.errors import InputError
 from nonette.data.scenes import casting, catalogue, materials, splits, styles, visibility
+from nonette.data.scenes.backdrops import SCENES
 from nonette.data.scenes.casting import Cast
 from nonette.data.scenes.layout import ARRANGEMENTS
 from nonette.data.scenes.lots import Lot
 from nonette.data.scenes.scene import Scene, Thing
-from nonette.data.scenes.settings import PLAIN, SCENES, SHOWS, times
+from nonette.data.scenes.settings import PLAIN, SHOWS, times
 
 TRAINING_SEED = 1
 EVALUATOR_SEED = 1_000_000
@@ -52,7 +54,8 @@ class World:
         relations: How two things may stand to each other, beside merely being together.
         max_count: The largest number of things of a kind, 1 to 6.
         plan_shares: How often each of `PLANS` is drawn.
-        look_shares: How often a thing tells its colour or material, by plan; of two things both do or neither.
+        look_shares: How often a thing tells its colour or material, by plan; of two things both do
+            or neither.
         material_shares: How often such a look is a material rather than a colour, by plan.
         style_shares: How often the style is told, by plan.
         plain_setting_share: How often the background is plain; rich scenes are always in a place.
@@ -127,7 +130,7 @@ TINY_WORLD = dataclasses.replace(
 
 @lru_cache(maxsize=1)
 def full_world() -> World:
-    """Everything there is; what `FULL_WORLD` gives. A function, so that importing reads no tables."""
+    """Everything there is, as `FULL_WORLD`; a function, so that importing reads no tables."""
     return dataclasses.replace(
         CPU_WORLD,
         name="full",
@@ -181,7 +184,8 @@ def draw_scene(
         seed: Which series of scenes.
         index: Which of the series, from 0.
         split: "train" shows no held-out pair, "held_out" at least one, "all" is unconstrained.
-        pair: With "held_out", the kind of pair (of `splits.PAIR_KINDS`) that is held out; None for any.
+        pair: With "held_out", the kind of pair (of `splits.PAIR_KINDS`) that is held out; None for
+            any.
 
     Raises:
         InputError: The split or kind of pair is unknown, or the world holds no such pair out.
@@ -333,7 +337,7 @@ def _propose(world: World, lot: Lot, plan: _Plan) -> Scene | None:
         if style.colours
         else world.colours
     )
-    things = []
+    things: list[Thing] = []
     for thing in plan.things:
         if plan.look == "colour":
             thing = dataclasses.replace(thing, colour=lot.pick(_others(colours, things)))
