@@ -57,7 +57,7 @@ class LocalEngine:
 
     Args:
         model: A checkpoint, or the name or path of one.
-        threads: CPU threads to use; `None` leaves that to torch, which takes all cores.
+        threads: CPU threads to use; `None` takes all cores that this process may use.
         device: Where to draw: "auto" is a GPU where there is one.
         preview_every: Steps between previews in the progress events; 0 for none.
 
@@ -77,7 +77,7 @@ class LocalEngine:
         self.names = {"", model} if isinstance(model, str) else {""}
         self.checkpoint = model if isinstance(model, Checkpoint) else read(store.find(model))
         self.names.add(self.checkpoint.name)
-        self.threads = threads
+        self.threads = hardware.default_threads() if threads is None else threads
         self.device = hardware.pick_device(device)
         self.preview_every = preview_every
         self.defaults = _defaults(self.checkpoint)
@@ -86,7 +86,7 @@ class LocalEngine:
             raise InputError(
                 "model", self.checkpoint.name, f"it does not draw; models that do are of {systems}"
             )
-        with hardware.threads(threads):  # refuses a number of threads that there cannot be
+        with hardware.threads(self.threads):  # refuses a number of threads that there cannot be
             pass
 
     def capabilities(self) -> Capabilities:

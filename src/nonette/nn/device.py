@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
 from nonette.core.errors import InputError
 
 MAX_THREADS = 1024
+CGROUP = Path("/sys/fs/cgroup")  # where a container sees its own limits
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -43,6 +45,16 @@ def pick_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def default_threads() -> int:
+    """As many threads as torch would take, but no more than a container's quota of cores.
+
+    torch counts the cores it may run on. In a container that may use two of sixty-four cores' time,
+    that many threads mostly wait for each other.
+    """
+    quota = _quota_of_cores(CGROUP)
+    return torch.get_num_threads() if quota is None else min(torch.get_num_threads(), quota)
+
+
 @contextmanager
 def threads(count: int | None) -> Iterator[None]:
     """Run what is inside with `count` threads; None leaves their number alone.
@@ -61,6 +73,18 @@ def threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _quota_of_cores(cgroup: Path) -> int | None:
+    """Cores' worth of time that the control group grants, rounded up; None for no limit."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # v2, v1
+        try:
+            quota, period = " ".join((cgroup / name).read_text() for name in names).split()
+            if int(quota) > 0:
+                return max(1, -(-int(quota) // int(period)))
+        except (OSError, ValueError, ZeroDivisionError):  # no such group, or "max" for no limit
+            continue
+    return None
 
 
 def _multiplies_bfloat16() -> bool:
