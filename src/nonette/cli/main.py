@@ -17,6 +17,7 @@ answers at once.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -112,6 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status. What went wrong is one line on stderr; `NONETTE_DEBUG=1` raises it instead.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal of few letters prints "?"
     try:
         try:
             app(args=argv, prog_name="nonette")

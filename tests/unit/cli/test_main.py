@@ -137,6 +137,18 @@ def test_a_reader_that_leaves_is_no_error(run_verb):
         assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_a_terminal_of_few_letters_gets_question_marks(run_python, tmp_path):
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "config.json").write_text(
+        '{"format": 1, "name": "tiny", "system": "none", "networks": {}, "settings": {}}'
+    )
+    (tmp_path / "tiny" / "card.md").write_text("a 狐 b", encoding="utf-8")
+    words = ["-m", "nonette.cli", "models", "show", "./tiny"]
+    done = run_python(*words, PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("a ? b\n")
+
+
 def test_interrupting_a_verb_ends_with_130_and_no_traceback(run_verb):
     done = run_verb("    os.kill(os.getpid(), signal.SIGINT); signal.pause()")
     assert (done.returncode, done.stderr) == (130, "")
