@@ -211,14 +211,14 @@ class ImageTower(nn.Module):
         self.positions = nn.Parameter(torch.empty(num_tokens, config.width))
         self.norm_before = nn.LayerNorm(config.width)
         self.blocks = nn.ModuleList(
-            Block(config.width, config.num_heads, activation) for _ in range(config.num_layers)
+            Block(config.width, config.num_heads, activation, config.num_layers)
+            for _ in range(config.num_layers)
         )
         self.norm_after = nn.LayerNorm(config.width)
         self.projection = nn.Linear(config.width, embedding_size, bias=False)
         nn.init.normal_(self.class_token, std=config.width**-0.5)
         nn.init.normal_(self.positions, std=config.width**-0.5)
         nn.init.normal_(self.projection.weight, std=config.width**-0.5)
-        _initialise(self.blocks, config.width)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pictures (B, 3, size, size) in [-1, 1] as vectors (B, E) of any length."""
@@ -245,14 +245,14 @@ class TextTower(nn.Module):
         self.tokens = nn.Embedding(config.vocabulary_size, config.width)
         self.positions = nn.Parameter(torch.empty(config.length, config.width))
         self.blocks = nn.ModuleList(
-            Block(config.width, config.num_heads, activation) for _ in range(config.num_layers)
+            Block(config.width, config.num_heads, activation, config.num_layers)
+            for _ in range(config.num_layers)
         )
         self.norm_after = nn.LayerNorm(config.width)
         self.projection = nn.Linear(config.width, embedding_size, bias=False)
         nn.init.normal_(self.tokens.weight, std=0.02)
         nn.init.normal_(self.positions, std=0.01)
         nn.init.normal_(self.projection.weight, std=config.width**-0.5)
-        _initialise(self.blocks, config.width)
 
     def forward(self, text_ids: Tensor) -> Tensor:
         """Sentences, ids (B, L), as vectors (B, E); a row without an end is read at its last."""
@@ -275,7 +275,7 @@ class TextTower(nn.Module):
 class Block(nn.Module):
     """Attention, then a feed-forward four times as wide, each normed before and added after."""
 
-    def __init__(self, width: int, num_heads: int, activation: str) -> None:
+    def __init__(self, width: int, num_heads: int, activation: str, num_layers: int) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.activation = activation
@@ -285,6 +285,17 @@ class Block(nn.Module):
         self.norm_feed_forward = nn.LayerNorm(width)
         self.feed_forward_in = nn.Linear(width, 4 * width)
         self.feed_forward_out = nn.Linear(4 * width, width)
+        self._initialise(width, num_layers)
+
+    def _initialise(self, width: int, num_layers: int) -> None:
+        """Normal weights, narrower where they add to the residual stream, as published."""
+        residual_std = width**-0.5 * (2 * num_layers) ** -0.5
+        nn.init.normal_(self.query_key_value.weight, std=width**-0.5)
+        nn.init.normal_(self.attention_out.weight, std=residual_std)
+        nn.init.normal_(self.feed_forward_in.weight, std=(2 * width) ** -0.5)
+        nn.init.normal_(self.feed_forward_out.weight, std=residual_std)
+        nn.init.zeros_(self.query_key_value.bias)
+        nn.init.zeros_(self.attention_out.bias)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Tokens (B, N, D) to the same shape; `mask` is True where a query may see a key."""
@@ -299,15 +310,3 @@ class Block(nn.Module):
             else F.gelu(hidden)
         )
         return x + self.feed_forward_out(hidden)
-
-
-def _initialise(blocks: nn.ModuleList, width: int) -> None:
-    """Normal weights, narrower where they add to the residual stream, as the published code has."""
-    residual_std = width**-0.5 * (2 * len(blocks)) ** -0.5
-    for block in blocks:
-        nn.init.normal_(block.query_key_value.weight, std=width**-0.5)
-        nn.init.normal_(block.attention_out.weight, std=residual_std)
-        nn.init.normal_(block.feed_forward_in.weight, std=(2 * width) ** -0.5)
-        nn.init.normal_(block.feed_forward_out.weight, std=residual_std)
-        for linear in (block.query_key_value, block.attention_out):
-            nn.init.zeros_(linear.bias)

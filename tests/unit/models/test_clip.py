@@ -170,7 +170,7 @@ def slow_block(block: Block, x: Tensor, activation: str) -> Tensor:
 
 @pytest.mark.parametrize("activation", ["gelu", "quick_gelu"])
 def test_a_block_equals_its_slow_twin(activation: str) -> None:
-    block = Block(12, 3, activation)
+    block = Block(12, 3, activation, num_layers=1)
     x = torch.randn(5, 12)
     with torch.inference_mode():
         torch.testing.assert_close(block(x[None], None)[0], slow_block(block, x, activation))

@@ -22,6 +22,7 @@ import math
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ from torch import Tensor, nn
 
 from nonette.core.errors import InputError
 from nonette.data.scenes import captions, painter
-from nonette.data.scenes.alterations import changed_facts
+from nonette.data.scenes.alterations import alter, changed_facts
 from nonette.data.scenes.dice import Dice
 from nonette.data.scenes.scene import Scene
 from nonette.data.scenes.world import PREVIEW_SEED, World, draw_scene
@@ -123,7 +124,7 @@ class ContrastiveObjective(Objective):
         self, name: str, batch: Batch, step: int, progress: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """InfoNCE over the batch plus the weighted choice among group and alterations."""
-        clip = self.networks["clip"]
+        clip = cast(CLIP, self.networks["clip"])
         generator = torch.Generator().manual_seed(step)
         pixels = degrade(pictures.to_float(batch["pixels"]), self.settings.worn_share, generator)
         own, altered = batch["own"], batch["altered"]
@@ -150,7 +151,8 @@ class ContrastiveObjective(Objective):
 
     def after_step(self, step: int) -> None:
         """Keep the temperature above 1/100."""
-        self.networks["clip"].logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
+        clip = cast(CLIP, self.networks["clip"])
+        clip.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
 
     def sheet(self, networks: nn.ModuleDict) -> Image.Image:
         """A column a sentence: its own picture on top, then the five that fit best among all."""
@@ -167,7 +169,7 @@ class ContrastiveObjective(Objective):
             captions.tell(scene, self.settings.languages[0], PREVIEW_SEED, index, style="plain")
             for index, scene in enumerate(scenes[:NUM_SHEET_PROMPTS])
         ]
-        clip = networks["clip"]
+        clip = cast(CLIP, networks["clip"])
         ids = torch.tensor(
             [self._encode(caption) for caption in told], device=clip.logit_scale.device
         )
@@ -224,7 +226,7 @@ class ContrastiveObjective(Objective):
         """Scenes that differ from this one by an attribute, none held out, all new if possible."""
         found: list[Scene] = []
         for attempt in range(MAX_ATTEMPTS * count):
-            other = captions.alter(scene, Dice(*key, attempt), self.settings.world)
+            other = alter(scene, Dice(*key, attempt), self.settings.world)
             if other not in found:
                 found.append(other)
             if len(found) == count:
