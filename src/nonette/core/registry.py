@@ -30,7 +30,7 @@ RECIPES: Mapping[str, str] = {
     for family in ("vqgan", "seq2seq", "clip", "judge")
     for scale in ("tiny", "cpu", "gpu")
 }
-"""Called with the folder of runs. `_tiny` is for tests, `_cpu` for two cores, `_gpu` for an H100."""
+"""Called with the folder of runs; `_tiny` for tests, `_cpu` for two cores, `_gpu` for an H100."""
 
 IMPORTERS: Mapping[str, str] = {}
 
