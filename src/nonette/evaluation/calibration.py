@@ -8,6 +8,7 @@ sure than it ever is of a clear picture, and says so.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,10 +58,13 @@ def calibrate(network: Judge, renders: Sequence[Render]) -> Thresholds:
         for name, values in sure.items()
         if len(values) >= FEWEST
     }
-    return dataclasses.replace(
-        thresholds, **{name: round(value, 4) for name, value in chosen.items()}
-    )
+    return dataclasses.replace(thresholds, **{name: _floor(chosen[name]) for name in chosen})
 
 
 def _has_count(render: Render, reading: Reading, least: float) -> bool:
     return sum(instance.confidence >= least for instance in reading.instances) == len(render.boxes)
+
+
+def _floor(value: float) -> float:
+    """Four digits, never rounded up: an answer as sure as the threshold must still pass."""
+    return math.floor(value * 10_000) / 10_000

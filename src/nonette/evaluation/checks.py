@@ -165,7 +165,7 @@ def scene_renders(
     prompts: Sequence[Prompt], size: int, renders_per_scene: int
 ) -> Iterator[tuple[Prompt, list[np.ndarray]]]:
     """Every scene of the exam once, with fresh renders of it, uint8 (size, size, 3)."""
-    done = set()
+    done: set[tuple[str, str, int]] = set()
     for prompt in prompts:
         scene = prompt.category, prompt.split, prompt.place
         if scene not in done:

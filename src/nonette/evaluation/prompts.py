@@ -34,7 +34,7 @@ from nonette.evaluation import relations
 Split = Literal["seen", "held_out"]
 SPLITS: tuple[Split, ...] = ("seen", "held_out")
 POOL = 400  # scenes that those asked are chosen from
-MAX_DRAWS = 20_000  # lots drawn for a pool before it is taken as it is
+MAX_DRAWS = 6_000  # lots drawn for a pool before it is taken as it is
 EXAM_STREAM = 9
 
 

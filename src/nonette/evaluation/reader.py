@@ -17,6 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nonette.checkpoints.format import Checkpoint
+from nonette.core import config as configs
+from nonette.core.errors import CheckpointError, InputError
+from nonette.data.scenes.world import World
 from nonette.evaluation.reading import Instance, Reading, overlap
 from nonette.models.judge import CELL, Answers, Judge
 
@@ -50,18 +54,20 @@ class Reader:
 
     def read(self, pictures: Sequence[np.ndarray] | np.ndarray) -> list[Reading]:
         """A reading of each picture; uint8, (H, W, 3), sRGB, of any size."""
-        return [
-            reading for answers in self._answers(pictures) for reading in self._readings(answers)
-        ]
+        return self.look(pictures)[0]
 
     def features(self, pictures: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Pooled features of each picture, float32 (N, D); Fréchet distances are taken in them."""
-        rows = [answers.features.numpy() for answers in self._answers(pictures)]
-        return (
-            np.concatenate(rows)
-            if rows
-            else np.zeros((0, self.network.config.feature_width), np.float32)
-        )
+        return self.look(pictures)[1]
+
+    def look(self, pictures: Sequence[np.ndarray] | np.ndarray) -> tuple[list[Reading], np.ndarray]:
+        """Readings and features at once."""
+        readings: list[Reading] = []
+        features = [np.zeros((0, self.network.config.feature_width), np.float32)]
+        for answers in self._answers(pictures):
+            readings += self._readings(answers)
+            features.append(answers.features.numpy())
+        return readings, np.concatenate(features)
 
     def _answers(self, pictures: Sequence[np.ndarray] | np.ndarray) -> Iterator[Answers]:
         for start in range(0, len(pictures), BATCH):
@@ -121,6 +127,40 @@ class Reader:
                 )
             )
         return tuple(kept)
+
+
+def open_judge(checkpoint: Checkpoint, world: World) -> Reader:
+    """The judge of a checkpoint, with its calibrated thresholds.
+
+    Args:
+        checkpoint: Whose part "judge" it is.
+        world: What it will be asked about; it must know every word of it.
+
+    Raises:
+        CheckpointError: It is no judge, or damaged.
+        InputError: It does not know the world.
+    """
+    if "judge" not in checkpoint.manifest.networks:
+        raise CheckpointError(f"{checkpoint.folder} is a {checkpoint.system}, not a judge")
+    network = checkpoint.network("judge")
+    assert isinstance(network, Judge), type(network)
+    known = network.config
+    for kind, wanted, words in (
+        ("objects", world.objects, known.objects),
+        ("colours", world.colours, known.colours),
+        ("materials", world.materials, known.materials),
+        ("settings", (*world.settings, *world.plain_settings), known.settings),
+        ("times", world.times, known.times),
+        ("styles", world.styles, known.styles),
+    ):
+        unknown = sorted(set(wanted) - set(words))
+        if unknown:
+            limit = f"it does not know {kind} of the world {world.name}: {', '.join(unknown[:5])}"
+            raise InputError("judge", checkpoint.name, limit)
+    thresholds = configs.from_dict(
+        Thresholds, checkpoint.settings.get("thresholds", {}), "settings.thresholds"
+    )
+    return Reader(network, thresholds)
 
 
 def to_pixels(pictures: Sequence[np.ndarray] | np.ndarray, resolution: int) -> Tensor:

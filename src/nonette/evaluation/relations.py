@@ -20,7 +20,7 @@ from nonette.evaluation.reading import Instance
 DEAD_ZONE = 0.1  # of the summed sides; offsets within it are no direction
 SLANT = 0.5  # share of the offset's length from which a direction counts
 TOUCH = 0.2  # of the lower thing's height: how far apart two things may be and still touch
-HIDDEN = 0.03  # share of a thing that must be hidden for another to be in front of it
+HIDDEN = 0.02  # share of a thing that must be hidden for another to be in front of it
 
 TOGETHER, POSITION = "two_objects", "position"
 
@@ -91,7 +91,7 @@ def _shares_column(first: Instance, second: Instance) -> bool:
 
 def _is_in_front(first: Instance, second: Instance) -> bool:
     """They overlap, and of the two it is the second that is hidden."""
-    return _overlaps(first, second) and 1 - second.visible > max(HIDDEN, 1 - first.visible)
+    return _overlaps(first, second) and bool(1 - second.visible > max(HIDDEN, 1 - first.visible))
 
 
 def _is_inside(first: Instance, second: Instance) -> bool:

@@ -146,12 +146,7 @@ def category_scores(
                 corrected=corrected(ranked, checks.get(category.name)),
                 checks=checks.get(category.name),
                 retrieval=share_of(baseline, "retrieved pictures") if baseline else None,
-                reasons=Counter(
-                    reason.kind
-                    for row in rows
-                    for verdict in row.ranked
-                    for reason in verdict.reasons
-                ),
+                reasons=_reasons(rows),
             )
         )
     return tuple(scores)
@@ -230,6 +225,13 @@ def is_blank(pictures: np.ndarray) -> bool:
 
 def _ranked(row: Judged) -> tuple[Verdict, ...]:
     return row.ranked
+
+
+def _reasons(rows: Sequence[Judged]) -> dict[str, int]:
+    """How often each kind of reason was given, commonest first."""
+    verdicts = [verdict for row in rows for verdict in row.ranked]
+    kinds = Counter(reason.kind for verdict in verdicts for reason in verdict.reasons)
+    return dict(kinds.most_common())
 
 
 def _score(

@@ -20,16 +20,24 @@ from nonette.data.scenes.scene import Scene, Thing
 from nonette.evaluation import relations
 from nonette.evaluation.reading import Instance, Reading
 
-UNTOLD_TIME = "day"
 EXACT = "counting"  # the category in which more than asked is wrong, too
 ALIKE = 60.0  # mean distance of two glyphs' colours (0 to 441) below which they are one colour
 PROBE = 40, 128  # pixels of a glyph and of its picture at which likeness is measured
 
 
+Kind = Literal["missing", "look", "number", "place", "setting", "time", "style"]
+# What a sentence tells of the picture as a whole, and the value that it leaves untold.
+WHOLE: tuple[tuple[Kind, str], ...] = (
+    ("setting", splits.UNTOLD_SETTING),
+    ("time", "day"),
+    ("style", splits.UNTOLD_STYLE),
+)
+
+
 class Reason(NamedTuple):
     """Why a picture is wrong: a kind that can be counted, and the words for people."""
 
-    kind: Literal["missing", "look", "number", "place", "setting", "time", "style"]
+    kind: Kind
     text: str
 
 
@@ -67,11 +75,7 @@ def judge(reading: Reading, key: Scene, category: str) -> Verdict:
         reasons += _wrong_number(thing, named, fitting, category == EXACT)
     if not reasons and len(key.things) == 2:
         reasons += _wrong_place(key, *found)
-    for kind, untold in (
-        ("setting", splits.UNTOLD_SETTING),
-        ("time", UNTOLD_TIME),
-        ("style", splits.UNTOLD_STYLE),
-    ):
+    for kind, untold in WHOLE:
         seen, asked = getattr(reading, kind), getattr(key, kind)
         if asked not in (untold, seen):
             reasons.append(Reason(kind, f"{kind} is {seen or 'unclear'}, asked for {asked}"))

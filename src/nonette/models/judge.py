@@ -143,6 +143,7 @@ class Judge(nn.Module):
         self.looks = nn.Conv2d(config.head_width, len(config.looks), 1)
         self.boxes = nn.Conv2d(config.head_width, 4, 1)
         self.visible = nn.Conv2d(config.head_width, 1, 1)
+        assert self.centres.bias is not None
         nn.init.constant_(self.centres.bias, RARE_CENTRE)
 
     def forward(self, pixels: Tensor) -> Answers:

@@ -82,6 +82,17 @@ def encode_grid(drawing: Drawing, format: Format = "png", *, with_prompt: bool) 
     return _encode(sheet, first.settings | {"pictures": listed}, drawing.model, format, with_prompt)
 
 
+def encode_sheet(pixels: np.ndarray, model: str, about: Mapping[str, Any]) -> bytes:
+    """A sheet of drawn pictures with notes, as PNG; its record says what it is and draws nothing.
+
+    Args:
+        pixels: uint8, (H, W, 3).
+        model: The name of the model that drew the pictures.
+        about: JSON values that say what the sheet shows.
+    """
+    return _encode(pixels, {"sheet": dict(about)}, model, "png", with_prompt=False)
+
+
 def read(content: bytes) -> dict[str, Any]:
     """The record of a file that `encode` or `encode_grid` wrote. No pixel is decoded.
 
