@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar with the time left on a terminal, a plain line now and then elsewhere."""
+"""Progress on stderr: a bar with the time left on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 

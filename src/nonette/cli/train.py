@@ -19,22 +19,33 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe, such as vqgan_cpu; `list` shows them all.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe, such as vqgan_cpu; `list` shows them all.")
+    ],
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting, such as batch_size=8; again for more."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a setting, such as batch_size=8; again for more.",
+        ),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Minutes of training in all, earlier ones included.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps in all, earlier ones included.")] = None,
-    runs: Annotated[Path, typer.Option(help="Where runs keep their states, metrics and sheets.")] = Path("runs"),
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
+    runs: Annotated[
+        Path, typer.Option(help="Where runs keep their states, metrics and sheets.")
+    ] = Path("runs"),
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processor threads; all by default.")
+    ] = None,
 ) -> None:
     """Train a network by a recipe, or go on where it stopped.
 
-    States, metrics.jsonl and sample sheets are kept in RUNS/RECIPE; the finished model is RUNS/RECIPE/model.
-    Ctrl-C stops after the step at hand; the same command goes on from there, also after a kill.
+    States, metrics.jsonl and sample sheets are kept in RUNS/RECIPE; the finished model is
+    RUNS/RECIPE/model. Ctrl-C stops after the step at hand; the same command goes on from there,
+    also after a kill.
     """
     from nonette.core import registry
 
@@ -71,8 +82,8 @@ def _export(objective: Any, averages: Any, config: TrainConfig, run: Path, secon
     with torch.inference_mode():
         export = objective.export(averages)
     card = (
-        f"# {config.name}\n\nTrained by the recipe `{config.name}` on scenes that Nonette paints itself (glyphs of "
-        f"Noto Emoji), for {seconds / 60:.1f} minutes.\n"
+        f"# {config.name}\n\nTrained by the recipe `{config.name}` on scenes that Nonette paints "
+        f"itself (glyphs of Noto Emoji), for {seconds / 60:.1f} minutes.\n"
     )
     checkpoints.write(
         run / "model",
@@ -128,8 +139,12 @@ class _Reporter:
 
     def __call__(self, report: Report) -> None:
         """Show where the run is."""
-        figures = "  ".join(f"{name} {value:.4g}" for name, value in report.figures.items() if "norm" not in name)
+        figures = "  ".join(
+            f"{name} {value:.4g}" for name, value in report.figures.items() if "norm" not in name
+        )
         left = f"{report.seconds_left / 60:.1f} min left"
         self.console.print(
-            f"{self.name} step {report.step}  {report.progress:.0%}  {left}  {figures}", highlight=False, soft_wrap=True
+            f"{self.name} step {report.step}  {report.progress:.0%}  {left}  {figures}",
+            highlight=False,
+            soft_wrap=True,
         )

@@ -1,10 +1,11 @@
 """VQGAN: a picture as a grid of codes from one learned codebook, and back.
 
-The architecture of Esser et al., "Taming Transformers for High-Resolution Image Synthesis" (2021), appendix A
-and table 7, as published for f16-16384: residual blocks, attention at one resolution, nearest-neighbour
-upsampling. One addition, off in the published config: `patch_size` folds square patches of pixels into
-channels before the first convolution and unfolds them after the last, so that a small model spends nothing at
-full resolution. Adversary, losses and codebook upkeep live in `training/objectives/vqgan.py`.
+The architecture of Esser et al., "Taming Transformers for High-Resolution Image Synthesis" (2021),
+appendix A and table 7, as published for f16-16384: residual blocks, attention at one resolution,
+nearest-neighbour upsampling. One addition, off in the published config: `patch_size` folds square
+patches of pixels into channels before the first convolution and unfolds them after the last, so
+that a small model spends nothing at full resolution. Adversary, losses and codebook upkeep live in
+`training/objectives/vqgan.py`.
 
 B batch, H W pixels, h w codes, C channels, D code dimensions, K codebook size
 """
@@ -29,12 +30,14 @@ class VQGANConfig:
         channels: Channels of the first level.
         channel_multipliers: One a level; each level but the last halves the resolution.
         num_res_blocks: Residual blocks a level in the encoder; the decoder has one more.
-        attention_resolutions: Feature-map heights at which a level's blocks are followed by attention.
+        attention_resolutions: Feature-map heights at which a level's blocks are followed by
+            attention.
         num_groups: Groups of every GroupNorm.
         z_channels: Channels between encoder and quantiser, and quantiser and decoder.
         code_dim: Dimensions of a code vector.
         codebook_size: Number of codes.
-        pixel_range: What a picture of [-1, 1] is mapped to inside: (-1, 1), or (0, 1) as DALL·E mini's weights want.
+        pixel_range: What a picture of [-1, 1] is mapped to inside: (-1, 1), or (0, 1) as DALL·E
+            mini's weights want.
     """
 
     resolution: int
@@ -73,7 +76,7 @@ F16_16384 = VQGANConfig(
     codebook_size=16384,
     pixel_range=(0.0, 1.0),
 )
-"""The published ImageNet model (f16, 16,384 codes) with the pixel range that DALL·E mini's codes were made in."""
+"""The published ImageNet model (f16, 16,384 codes); the pixel range is DALL·E mini's."""
 
 
 class VQGAN(nn.Module):
@@ -96,8 +99,8 @@ class VQGAN(nn.Module):
             pixels: (B, 3, H, W) in [-1, 1].
 
         Returns:
-            The reconstruction (B, 3, H, W) in about [-1, 1], the continuous latents (B, D, h, w) and the codes
-            (B, h, w).
+            The reconstruction (B, 3, H, W) in about [-1, 1], the continuous latents (B, D, h, w)
+            and the codes (B, h, w).
         """
         latents = self.latents(pixels)  # (B, D, h, w)
         codes = self.nearest(latents)  # (B, h, w)
@@ -123,7 +126,8 @@ class VQGAN(nn.Module):
         """The nearest code (B, h, w) of each latent (B, D, h, w), by Euclidean distance."""
         flat = rearrange(latents, "b d h w -> (b h w) d")
         table = self.codebook.weight  # (K, D)
-        scores = torch.addmm(table.square().sum(1) / -2, flat, table.T)  # (B·h·w, K): -distance² / 2 + const
+        offsets = table.square().sum(1) / -2
+        scores = torch.addmm(offsets, flat, table.T)  # (B·h·w, K): -distance² / 2 + const
         return scores.argmax(1).view(latents.shape[0], *latents.shape[2:])
 
     def embed(self, codes: Tensor) -> Tensor:
@@ -151,7 +155,14 @@ class Encoder(nn.Module):
             is_last = level == len(widths) - 1
             has_attention = size in config.attention_resolutions
             self.down.append(
-                Level(width_in, width, config.num_res_blocks, has_attention, config.num_groups, None if is_last else "down")
+                Level(
+                    width_in,
+                    width,
+                    config.num_res_blocks,
+                    has_attention,
+                    config.num_groups,
+                    None if is_last else "down",
+                )
             )
             width_in = width
             size = size if is_last else size // 2
@@ -181,7 +192,14 @@ class Decoder(nn.Module):
         for level, width in reversed(list(enumerate(widths))):
             has_attention = size in config.attention_resolutions
             self.up.append(
-                Level(width_in, width, config.num_res_blocks + 1, has_attention, config.num_groups, "up" if level else None)
+                Level(
+                    width_in,
+                    width,
+                    config.num_res_blocks + 1,
+                    has_attention,
+                    config.num_groups,
+                    "up" if level else None,
+                )
             )
             width_in = width
             size = size * 2 if level else size
@@ -200,12 +218,20 @@ class Level(nn.Module):
     """The blocks at one resolution, then half or double it (`resample` "down", "up" or None)."""
 
     def __init__(
-        self, width_in: int, width: int, num_blocks: int, has_attention: bool, num_groups: int, resample: str | None
+        self,
+        width_in: int,
+        width: int,
+        num_blocks: int,
+        has_attention: bool,
+        num_groups: int,
+        resample: str | None,
     ) -> None:
         super().__init__()
         widths_in = [width_in] + [width] * (num_blocks - 1)
         self.blocks = nn.ModuleList(ResBlock(before, width, num_groups) for before in widths_in)
-        self.attentions = nn.ModuleList(Attention(width, num_groups) for _ in range(num_blocks * has_attention))
+        self.attentions = nn.ModuleList(
+            Attention(width, num_groups) for _ in range(num_blocks * has_attention)
+        )
         self.resample = resample
         if resample:
             stride, padding = (2, 0) if resample == "down" else (1, 1)
@@ -218,7 +244,8 @@ class Level(nn.Module):
             if self.attentions:
                 x = self.attentions[i](x)
         if self.resample == "down":
-            return self.conv(F.pad(x, (0, 1, 0, 1)))  # padded on the right and below only, as published
+            # Padded on the right and below only, as published.
+            return self.conv(F.pad(x, (0, 1, 0, 1)))
         if self.resample == "up":
             return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
         return x
@@ -257,7 +284,7 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Single-head self-attention over all positions of a feature map, with 1×1 convolutions as projections."""
+    """Single-head self-attention over a feature map; its projections are 1×1 convolutions."""
 
     def __init__(self, width: int, num_groups: int) -> None:
         super().__init__()
@@ -271,7 +298,8 @@ class Attention(nn.Module):
         """(B, C, h, w) → (B, C, h, w)."""
         h = self.norm(x)
         q, k, v = (
-            rearrange(project(h), "b c h w -> b 1 (h w) c") for project in (self.query, self.key, self.value)
+            rearrange(project(h), "b c h w -> b 1 (h w) c")
+            for project in (self.query, self.key, self.value)
         )
         h = F.scaled_dot_product_attention(q, k, v)  # (B, 1, h·w, C), scaled by 1/√C
         return x + self.out(rearrange(h, "b 1 (h w) c -> b c h w", h=x.shape[2]))

@@ -39,16 +39,26 @@ CPU_NETWORK = CLIPConfig(
 
 GPU_NETWORK = dataclasses.replace(
     CPU_NETWORK,
-    image=dataclasses.replace(CPU_NETWORK.image, size=256, patch_size=32, stem_channels=(16, 32, 48, 96)),
+    image=dataclasses.replace(
+        CPU_NETWORK.image, size=256, patch_size=32, stem_channels=(16, 32, 48, 96)
+    ),
     text=dataclasses.replace(CPU_NETWORK.text, vocabulary_size=4096),
 )
 
 TINY_NETWORK = dataclasses.replace(
     CPU_NETWORK,
     image=dataclasses.replace(
-        CPU_NETWORK.image, size=32, patch_size=8, width=16, num_layers=1, num_heads=2, stem_channels=(8,)
+        CPU_NETWORK.image,
+        size=32,
+        patch_size=8,
+        width=16,
+        num_layers=1,
+        num_heads=2,
+        stem_channels=(8,),
     ),
-    text=dataclasses.replace(CPU_NETWORK.text, vocabulary_size=400, width=16, num_layers=1, num_heads=2),
+    text=dataclasses.replace(
+        CPU_NETWORK.text, vocabulary_size=400, width=16, num_layers=1, num_heads=2
+    ),
     embedding_size=16,
 )
 
@@ -58,7 +68,9 @@ def clip_cpu(runs: Path) -> TrainConfig:
     return TrainConfig(
         name="clip_cpu",
         objective="nonette.training.objectives.contrastive:ContrastiveObjective",
-        settings=Settings(network=CPU_NETWORK, world=CPU_WORLD, tokenizer=tokenizer_of(CPU_WORLD, runs)),
+        settings=Settings(
+            network=CPU_NETWORK, world=CPU_WORLD, tokenizer=tokenizer_of(CPU_WORLD, runs)
+        ),
         seed=0,
         batch_size=64,
         minutes=15,

@@ -12,7 +12,7 @@ from nonette.training.objectives.judge import Settings, words_of
 
 
 def _richer(world: World) -> World:
-    """The world with more told attributes: the judge must know them all, the generator most of all objects."""
+    """The world with more told attributes: the judge must know them all equally well."""
     return dataclasses.replace(
         world,
         name=f"{world.name}-judge",

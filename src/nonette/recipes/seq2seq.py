@@ -54,7 +54,7 @@ TINY_NETWORK = dataclasses.replace(
     head_width=32,
 )
 
-DRAWING = {"guidance": 3.0, "temperature": 1.0, "top_k": 256.0, "top_p": 0.0, "candidates": 18.0}
+DRAWING = {"guidance": 3.0, "temperature": 1.0, "top_k": 256, "candidates": 18}
 
 
 def seq2seq_cpu(runs: Path) -> TrainConfig:

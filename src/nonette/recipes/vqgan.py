@@ -36,7 +36,13 @@ GPU_NETWORK = dataclasses.replace(
 """f16: 16×16 codes of 12 bits a 256-pixel picture."""
 
 TINY_NETWORK = dataclasses.replace(
-    CPU_NETWORK, resolution=32, channels=16, num_groups=4, z_channels=16, code_dim=8, codebook_size=64
+    CPU_NETWORK,
+    resolution=32,
+    channels=16,
+    num_groups=4,
+    z_channels=16,
+    code_dim=8,
+    codebook_size=64,
 )
 
 
@@ -80,7 +86,9 @@ def vqgan_tiny(runs: Path) -> TrainConfig:
     return dataclasses.replace(
         vqgan_cpu(runs),
         name="vqgan_tiny",
-        settings=Settings(network=TINY_NETWORK, world=TINY_WORLD, adversary_from=0.5, adversary_channels=8),
+        settings=Settings(
+            network=TINY_NETWORK, world=TINY_WORLD, adversary_from=0.5, adversary_channels=8
+        ),
         batch_size=4,
         minutes=None,
         steps=20,

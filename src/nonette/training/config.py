@@ -17,14 +17,16 @@ class TrainConfig:
         seed: Initial weights and every random choice of the run follow from it.
         batch_size: Samples a step.
         steps: Stop after this many steps; None: no limit.
-        minutes: Stop after this much training time over all resumptions; None: no limit. The learning rate
-            follows whichever budget is nearer its end, so only runs by steps repeat bit for bit.
+        minutes: Stop after this much training time over all resumptions; None: no limit. The
+            learning rate follows whichever budget is nearer its end, so only runs by steps repeat
+            bit for bit.
         learning_rate: Peak rate, one an optimiser name of the objective.
         optimiser: "adamw", or "muon" for the matrices inside and AdamW for the rest.
         warm_up_steps: Steps of linear warm-up.
         final_rate: The cosine's end, as a share of the peak.
         betas: AdamW's moment decays.
-        weight_decay: On matrices and kernels only, never on norms, biases or embeddings of one dimension.
+        weight_decay: On matrices and kernels only, never on norms, biases or embeddings of one
+            dimension.
         clip: Largest gradient norm.
         ema_decay: Decay of the averaged weights, which sheets and exports use.
         precision: "bfloat16" autocasts where the device has bfloat16 products; "float32" never.
@@ -33,7 +35,8 @@ class TrainConfig:
         log_every: Steps between lines of metrics.
         save_every: Steps between saved states.
         sheet_every: Steps between sample sheets.
-        max_bad_steps: Stop after this many steps in a row whose loss or gradient is not finite (all are skipped).
+        max_bad_steps: Stop after this many steps in a row whose loss or gradient is not finite (all
+            are skipped).
     """
 
     name: str

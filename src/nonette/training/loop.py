@@ -1,7 +1,7 @@
-"""The training loop: batches by index, a step an optimiser, averages, states, metrics, sheets, a budget.
+"""The training loop: batches by index, steps, averages, states, metrics, sheets, a budget.
 
-Resuming repeats the undisturbed run: samples follow from the step alone, random choices are seeded by the
-step, and everything that changes is in the state. The loop knows no network and no loss.
+Resuming repeats the undisturbed run: samples follow from the step alone, random choices are seeded
+by the step, and everything that changes is in the state. The loop knows no network and no loss.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Diverged(NonetteError):
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the loop tells whoever watches: steps done, share of the budget, seconds left, newest figures."""
+    """What the loop tells: steps done, share of the budget, seconds left, newest figures."""
 
     step: int
     progress: float
@@ -60,7 +60,8 @@ def train(
         should_stop: Asked after every step.
 
     Returns:
-        The objective and its averaged networks, on the CPU, and the seconds trained over all resumptions.
+        The objective and its averaged networks, on the CPU, and the seconds trained over all
+        resumptions.
 
     Raises:
         Diverged: `max_bad_steps` steps in a row were not finite; the last good state stays.
@@ -79,9 +80,13 @@ class Trainer:
         self.run = run
         self.device = devices.pick_device()
         module, name = config.objective.split(":")
-        with torch.random.fork_rng():  # initial weights follow from the seed; the caller's stream is left alone
+        with (
+            torch.random.fork_rng()
+        ):  # initial weights follow from the seed; the caller's stream is left alone
             torch.manual_seed(config.seed)
-            self.objective: Objective = getattr(importlib.import_module(module), name)(config.settings)
+            self.objective: Objective = getattr(importlib.import_module(module), name)(
+                config.settings
+            )
         self.objective.to(self.device)
         self.averages = copy.deepcopy(self.objective.networks).eval().requires_grad_(False)
         self.optimisers = {
@@ -164,14 +169,17 @@ class Trainer:
         self.num_bad = 0 if is_finite else self.num_bad + 1
         if self.num_bad >= self.config.max_bad_steps:
             raise Diverged(
-                f"{self.config.name}: the loss or its gradient was not finite {self.num_bad} steps in a row at "
-                f"step {self.step}; lower the learning rate, the last good state is kept in {self.run}"
+                f"{self.config.name}: the loss or its gradient was not finite {self.num_bad} steps "
+                f"in a row at step {self.step}; lower the learning rate, the last good state is "
+                f"kept in {self.run}"
             )
 
     def _average(self) -> None:
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            ours = dict(self.objective.networks.named_parameters()) | dict(self.objective.networks.named_buffers())
+            ours = dict(self.objective.networks.named_parameters()) | dict(
+                self.objective.networks.named_buffers()
+            )
             for name, average in _tensors(self.averages).items():
                 if average.is_floating_point():
                     average.lerp_(ours[name].to(average.dtype), 1 - decay)
@@ -179,7 +187,10 @@ class Trainer:
                     average.copy_(ours[name])
 
     def _precision(self) -> AbstractContextManager[Any]:
-        if self.config.precision == "bfloat16" and devices.pick_dtype(self.device) == torch.bfloat16:
+        if (
+            self.config.precision == "bfloat16"
+            and devices.pick_dtype(self.device) == torch.bfloat16
+        ):
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 
@@ -218,8 +229,12 @@ class Trainer:
 
     def save(self) -> None:
         """Write all that changes as one state."""
-        tensors = {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
-        tensors |= {f"averages.{name}": tensor for name, tensor in self.averages.state_dict().items()}
+        tensors = {
+            f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()
+        }
+        tensors |= {
+            f"averages.{name}": tensor for name, tensor in self.averages.state_dict().items()
+        }
         for prefix, optimiser in self._named_optimisers():
             for index, moments in optimiser.state_dict()["state"].items():
                 tensors |= {f"{prefix}{index}.{key}": value for key, value in moments.items()}
@@ -239,7 +254,9 @@ class Trainer:
             for key, tensor in _below(state.tensors, prefix).items():
                 index, moment = key.split(".", 1)
                 moments.setdefault(int(index), {})[moment] = tensor
-            optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+            optimiser.load_state_dict(
+                {"state": moments, "param_groups": optimiser.state_dict()["param_groups"]}
+            )
         _drop_metrics_after(self.run / "metrics.jsonl", self.step)
 
     def _named_optimisers(self) -> Iterator[tuple[str, Optimizer]]:
@@ -265,7 +282,11 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _drop_metrics_after(path: Path, step: int) -> None:

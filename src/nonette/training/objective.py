@@ -27,8 +27,8 @@ class Export:
 class Objective(nn.Module):
     """A loss over networks, and the data it is taken on.
 
-    A subclass registers its networks, frozen ones and buffers included, as submodules, so that `state_dict`
-    is all there is to resume from.
+    A subclass registers its networks, frozen ones and buffers included, as submodules, so that
+    `state_dict` is all there is to resume from.
 
     Attributes:
         networks: The networks that are averaged and exported; a subset of the submodules.
@@ -42,7 +42,9 @@ class Objective(nn.Module):
         """The samples of these indices; the same for the same indices, whoever asks."""
         raise NotImplementedError
 
-    def loss(self, name: str, batch: Batch, step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, name: str, batch: Batch, step: int, progress: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss that optimiser `name` lowers, and figures worth logging.
 
         Args:

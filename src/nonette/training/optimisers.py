@@ -1,10 +1,11 @@
 """Optimisers: AdamW, or Muon for the matrices inside and AdamW for all the rest.
 
-Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks") moves a weight matrix along
-the orthogonal matrix nearest to its momentum, found by five Newton-Schulz steps. Per sample it learned about
-twice as fast as AdamW in our small runs. Kernels of convolutions count as matrices (out, in · height · width).
-torch has a Muon of its own, which iterates in bfloat16 whatever the machine; without bfloat16 products that
-takes longer than the training step, so this one works in the weights' own type.
+Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks") moves a weight
+matrix along the orthogonal matrix nearest to its momentum, found by five Newton-Schulz steps. Per
+sample it learned about twice as fast as AdamW in our small runs. Kernels of convolutions count as
+matrices (out, in · height · width). torch has a Muon of its own, which iterates in bfloat16
+whatever the machine; without bfloat16 products that takes longer than the training step, so this
+one works in the weights' own type.
 """
 
 from __future__ import annotations
@@ -16,16 +17,24 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al.: steepest at zero, ends near 1 rather than at it
+NEWTON_SCHULZ = (
+    3.4445,
+    -4.7750,
+    2.0315,
+)  # Jordan et al.: steepest at zero, ends near 1 rather than at it
 NUM_NEWTON_SCHULZ_STEPS = 5
-ADAMW_RMS = 0.2  # root mean square of an AdamW update, which Muon's is scaled to (Liu et al. 2025, section 2.2)
+ADAMW_RMS = 0.2  # of an AdamW update, which Muon's is scaled to (Liu et al. 2025, section 2.2)
 
 
 class Muon(Optimizer):
     """Nesterov momentum, orthogonalised; rates and weight decay mean what they mean for AdamW."""
 
     def __init__(
-        self, params: Sequence[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+        self,
+        params: Sequence[nn.Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
@@ -44,7 +53,9 @@ class Muon(Optimizer):
                 update = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)
                 scale = ADAMW_RMS * max(update.shape) ** 0.5
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(orthogonalised(update).view_as(parameter), alpha=-group["lr"] * scale)
+                parameter.add_(
+                    orthogonalised(update).view_as(parameter), alpha=-group["lr"] * scale
+                )
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
@@ -67,8 +78,9 @@ def build(
 ) -> list[Optimizer]:
     """The optimisers that together update `parameters`, all of them in `module`.
 
-    Muon takes the weights of linear layers and convolutions inside; embeddings, vectors, and the first and last
-    layers (fewer than 64 inputs, or named `head`, `conv_in`, `conv_out`) stay with AdamW, as its authors advise.
+    Muon takes the weights of linear layers and convolutions inside; embeddings, vectors, and the
+    first and last layers (fewer than 64 inputs, or named `head`, `conv_in`, `conv_out`) stay with
+    AdamW, as its authors advise.
     """
     inner = _inner_weights(module) if kind == "muon" else set()
     matrices = [parameter for parameter in parameters if id(parameter) in inner]
@@ -96,6 +108,12 @@ def _inner_weights(module: nn.Module) -> set[int]:
 def _decay_groups(parameters: Sequence[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     """Norms and biases are not decayed."""
     return [
-        {"params": [parameter for parameter in parameters if parameter.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in parameters if parameter.ndim < 2], "weight_decay": 0.0},
+        {
+            "params": [parameter for parameter in parameters if parameter.ndim >= 2],
+            "weight_decay": weight_decay,
+        },
+        {
+            "params": [parameter for parameter in parameters if parameter.ndim < 2],
+            "weight_decay": 0.0,
+        },
     ]

@@ -24,7 +24,9 @@ def to_float(pixels: Tensor) -> Tensor:
 
 def to_uint8(pixels: Tensor) -> np.ndarray:
     """Float (B, 3, H, W) in [-1, 1] → uint8 (B, H, W, 3), rounded to nearest."""
-    return ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return (
+        ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    )
 
 
 def rows(kinds: Sequence[Sequence[np.ndarray]], num_columns: int) -> Image.Image:
@@ -45,6 +47,7 @@ def rows(kinds: Sequence[Sequence[np.ndarray]], num_columns: int) -> Image.Image
         for index, picture in enumerate(kind):
             line = index // num_columns * len(kinds) + kind_index
             sheet.paste(
-                Image.fromarray(picture), (index % num_columns * (width + GAP), line * (height + GAP))
+                Image.fromarray(picture),
+                (index % num_columns * (width + GAP), line * (height + GAP)),
             )
     return sheet

@@ -1,8 +1,8 @@
 """The state of a run on disk: written whole or not at all, the newest complete one wins.
 
-A state is a folder `step-00001200` with `tensors.safetensors` (weights, averages, moments) and `state.json`.
-It is written beside under a temporary name, synced, and renamed, so that a kill at any instant leaves the
-previous state; two are kept.
+A state is a folder `step-00001200` with `tensors.safetensors` (weights, averages, moments) and
+`state.json`. It is written beside under a temporary name, synced, and renamed, so that a kill at
+any instant leaves the previous state; two are kept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NUM_KEPT = 2
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Everything a run resumes from: the next step, the seconds trained so far, all tensors by name."""
+    """What a run resumes from: the next step, seconds trained so far, all tensors by name."""
 
     step: int
     seconds: float
@@ -35,7 +35,10 @@ def save(run: Path, state: State) -> Path:
     partial = run / f".{final.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file({name: tensor.contiguous() for name, tensor in state.tensors.items()}, partial / "tensors.safetensors")
+    save_file(
+        {name: tensor.contiguous() for name, tensor in state.tensors.items()},
+        partial / "tensors.safetensors",
+    )
     (partial / "state.json").write_text(json.dumps({"step": state.step, "seconds": state.seconds}))
     for path in (partial / "tensors.safetensors", partial / "state.json", partial):
         _sync(path)
@@ -48,7 +51,7 @@ def save(run: Path, state: State) -> Path:
 
 
 def load_newest(run: Path) -> State | None:
-    """The newest state that can be read, or None; a damaged one is passed over for the one before."""
+    """The newest state that can be read, or None; damaged ones are passed over."""
     for folder in reversed(_complete(run)):
         try:
             facts = json.loads((folder / "state.json").read_text())

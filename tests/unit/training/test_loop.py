@@ -18,7 +18,9 @@ from nonette.training.objective import Objective
 
 
 def config(tmp_path: Path, **changes):
-    return replace(vqgan_tiny(tmp_path), {"steps": 8, "save_every": 3, "sheet_every": 100} | changes)
+    return replace(
+        vqgan_tiny(tmp_path), {"steps": 8, "save_every": 3, "sheet_every": 100} | changes
+    )
 
 
 def losses(run: Path) -> list[tuple[int, float, float]]:
@@ -73,7 +75,9 @@ def test_two_states_are_kept(tmp_path):
 
 
 def test_rate_warms_up_then_falls_along_a_cosine(tmp_path):
-    trainer = Trainer(config(tmp_path, steps=100, warm_up_steps=10, final_rate=0.1), tmp_path / "run")
+    trainer = Trainer(
+        config(tmp_path, steps=100, warm_up_steps=10, final_rate=0.1), tmp_path / "run"
+    )
     rates = []
     for step in range(101):
         trainer.step = step
@@ -113,7 +117,11 @@ class NotFinite(Objective):
 
 def test_losses_that_are_not_finite_are_skipped_then_stop_the_run(tmp_path):
     settings = dataclasses.replace(
-        config(tmp_path), objective=f"{__name__}:NotFinite", settings=Nothing(), learning_rate={"net": 0.1}, save_every=1
+        config(tmp_path),
+        objective=f"{__name__}:NotFinite",
+        settings=Nothing(),
+        learning_rate={"net": 0.1},
+        save_every=1,
     )
     with pytest.raises(Diverged, match="not finite 10 steps in a row"):
         train(dataclasses.replace(settings, steps=50), tmp_path / "run")

@@ -15,7 +15,9 @@ def test_orthogonalised_keeps_directions_and_levels_singular_values(shape):
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     found = orthogonalised(matrix)
     levels = torch.linalg.svdvals(found)
-    assert 0.5 < levels.min() and levels.max() < 1.3  # the iteration hovers about 1, as its authors say
+    assert (
+        0.5 < levels.min() and levels.max() < 1.3
+    )  # the iteration hovers about 1, as its authors say
     aligned = u.T @ found @ v.T
     off_diagonal = aligned - torch.diag(aligned.diagonal())
     assert off_diagonal.abs().max() < 1e-3
@@ -39,11 +41,18 @@ def test_muon_solves_least_squares():
 
 def test_every_parameter_has_one_optimiser():
     module = nn.ModuleDict(
-        {"inner": nn.Linear(64, 64), "head": nn.Linear(64, 100), "table": nn.Embedding(10, 64), "norm": nn.LayerNorm(64)}
+        {
+            "inner": nn.Linear(64, 64),
+            "head": nn.Linear(64, 100),
+            "table": nn.Embedding(10, 64),
+            "norm": nn.LayerNorm(64),
+        }
     )
     parameters = list(module.parameters())
     built = build("muon", module, parameters, (0.9, 0.99), 0.1)
-    taken = [id(p) for optimiser in built for group in optimiser.param_groups for p in group["params"]]
+    taken = [
+        id(p) for optimiser in built for group in optimiser.param_groups for p in group["params"]
+    ]
     assert sorted(taken) == sorted(map(id, parameters))
     muon, adamw = built
     assert muon.param_groups[0]["params"] == [module["inner"].weight]

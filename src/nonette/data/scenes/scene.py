@@ -1,6 +1,7 @@
-"""What a scene is: the exact ground truth that a picture is painted from and a caption is told from.
+"""What a scene is: the exact ground truth that pictures are painted and captions told from.
 
-This file knows no pixels and no words; `painter` paints a scene, `captions` tells it, `world` draws it by lot.
+This file knows no pixels and no words; `painter` paints a scene, `captions` tells it, `world` draws
+it by lot.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ class Thing:
     Attributes:
         name: The object's id in the catalogue, such as "kangaroo".
         count: How many of it, 1 to 6; all share the attributes below.
-        colour: One of the 11 basic colours, or None for its own colours. Never together with a material.
+        colour: One of the 11 basic colours, or None for its own colours. Never together with a
+            material.
         material: What it is made of, such as "cheese", or None.
         size: "small", "medium" or "large"; "medium" is never told.
         is_upside_down: Whether it stands on its head.
         gender: "woman" or "man" for people, else None.
-        skin_tone: 1 (light) to 5 (dark) for people, None for the glyph's own (also for everything else).
+        skin_tone: 1 (light) to 5 (dark) for people, None for the glyph's own (also for everything
+            else).
     """
 
     name: str
@@ -41,10 +44,12 @@ class Scene:
 
     Attributes:
         things: One or two; a relation reads "things[0] RELATION things[1]".
-        relation: "left_of", "right_of", "above", "below", "on", "in_front_of", "behind", "inside", "next_to",
-            "riding", "carrying", or None (two things without a relation read "a cat and a dog").
+        relation: "left_of", "right_of", "above", "below", "on", "in_front_of", "behind",
+            "inside", "next_to", "riding", "carrying", or None (two things without a relation
+            read "a cat and a dog").
         setting: Where, such as "moon", "beach" or "white" (plain colours are settings too).
-        time: "day", "sunset", "night" or "rain"; "day" is never told; plain and indoor settings have only "day".
+        time: "day", "sunset", "night" or "rain"; "day" is never told; plain and indoor settings
+            have only "day".
         style: "plain", "watercolour", "pencil", ...; "plain" is never told.
     """
 
@@ -57,7 +62,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """Where one instance is: pixels of the render, edges inclusive-exclusive, of its visible outline before hiding.
+    """Where one instance is, in pixels of the render; of its outline before anything hides it.
 
     Attributes:
         thing: Index into `Scene.things`.
@@ -74,7 +79,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Render:
-    """A painted scene: pixels (uint8, (S, S, 3), sRGB) and one box an instance, in painting order."""
+    """A painted scene: pixels (uint8, (S, S, 3), sRGB), and boxes in the order of painting."""
 
     pixels: np.ndarray
     boxes: tuple[Box, ...]

@@ -1,9 +1,9 @@
 """DALL·E mini's objective: say the next picture codes, given the caption.
 
-Cross-entropy over the codes of a frozen VQGAN, teacher-forced, with captions dropped for a share of the
-samples so that guidance has an unconditional branch (Ho and Salimans 2022, "Classifier-free diffusion
-guidance", as DALL·E mini uses it). Codes are made on the fly: encoding costs less than a tenth of a step
-and every picture is new.
+Cross-entropy over the codes of a frozen VQGAN, teacher-forced, with captions dropped for a share of
+the samples so that guidance has an unconditional branch (Ho and Salimans 2022, "Classifier-free
+diffusion guidance", as DALL·E mini uses it). Codes are made on the fly: encoding costs less than a
+tenth of a step and every picture is new.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Settings:
     data_seed: int = 1
     dropped_captions: float = 0.1
     start: str = ""
-    drawing: dict[str, float]
+    drawing: dict[str, float | int]
 
 
 class Seq2SeqObjective(Objective):
@@ -70,7 +70,9 @@ class Seq2SeqObjective(Objective):
             languages=settings.world.languages,
         )
         self.tokenizer = Tokenizer.load(settings.tokenizer)
-        self.vqgan = read(store.find(settings.vqgan)).network("vqgan").to(memory_format=torch.channels_last)
+        self.vqgan = (
+            read(store.find(settings.vqgan)).network("vqgan").to(memory_format=torch.channels_last)
+        )
         network = bart.Bart(settings.network)
         if settings.start:
             start = read(store.find(settings.start)).network("bart")
@@ -83,18 +85,28 @@ class Seq2SeqObjective(Objective):
         """Scenes as uint8 (B, H, W, 3) and caption ids (B, L), some of the empty caption."""
         samples = [self.dataset[index] for index in indices]
         length = self.settings.network.text_length
-        text = torch.tensor([self.tokenizer.encode(normalise(sample["caption"]), length) for sample in samples])
+        text = torch.tensor(
+            [self.tokenizer.encode(normalise(sample["caption"]), length) for sample in samples]
+        )
         is_dropped = torch.tensor([self._is_dropped(index) for index in indices])
         text = torch.where(is_dropped[:, None], self.empty, text)
         return {"pixels": pictures.stack([sample["pixels"] for sample in samples]), "text": text}
 
-    def loss(self, name: str, batch: Batch, step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, name: str, batch: Batch, step: int, progress: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean cross-entropy of a code in nats."""
         with torch.no_grad():
-            pixels = pictures.to_float(batch["pixels"]).contiguous(memory_format=torch.channels_last)
-            codes = codes_to_blocks(self.vqgan.encode(pixels), self.settings.network.codes_per_position)  # (B, N, K)
+            pixels = pictures.to_float(batch["pixels"]).contiguous(
+                memory_format=torch.channels_last
+            )
+            codes = codes_to_blocks(
+                self.vqgan.encode(pixels), self.settings.network.codes_per_position
+            )  # (B, N, K)
         text = batch["text"]
-        longest = int((text != self.settings.network.pad_id).sum(1).max())  # padding after it teaches nothing
+        longest = int(
+            (text != self.settings.network.pad_id).sum(1).max()
+        )  # padding after it teaches nothing
         logits = self.networks["bart"](text[:, :longest], codes)  # (B, N, K, V)
         vocabulary = logits.shape[-1]
         loss = F.cross_entropy(logits.float().reshape(-1, vocabulary), codes.flatten())
@@ -103,7 +115,10 @@ class Seq2SeqObjective(Objective):
     def sheet(self, networks: nn.ModuleDict) -> Image.Image:
         """Four drawings a sentence, a line each, of the world's example sentences."""
         pipeline = DalleMini(
-            bart=networks["bart"], vqgan=self.vqgan, tokenizer=self.tokenizer, settings=self.settings.drawing
+            bart=networks["bart"],
+            vqgan=self.vqgan,
+            tokenizer=self.tokenizer,
+            settings=self.settings.drawing,
         )
         drawing = self.settings.drawing
         jobs = [
@@ -113,8 +128,7 @@ class Seq2SeqObjective(Objective):
                 seeds=tuple(range(4)),
                 guidance=drawing["guidance"],
                 temperature=drawing["temperature"],
-                top_k=int(drawing["top_k"]) or None,
-                top_p=drawing["top_p"] or None,
+                top_k=int(drawing["top_k"]),
             )
             for prompt in corpus.examples(self.settings.world)[:18]
         ]

@@ -1,16 +1,18 @@
 """VQGAN's objective: reconstruct scenes through a codebook, sharply.
 
-Losses of Esser et al. (2021), section 3.1: reconstruction, commitment, a patch adversary with hinge loss whose
-weight follows the gradients at the last layer (equation 7), and a distance in feature space. The features are
-the adversary's own (Larsen et al. 2016, "Autoencoding beyond pixels"), since no pre-trained network is at
-hand. The first part of a run has no codebook at all, only a little noise on the latents: outlines are learned
-several times faster so. The codebook then starts as k-means of recent latents, follows them as a moving average
-(van den Oord et al. 2017, appendix A.1), and codes nobody uses are moved onto latents of the current batch.
+Losses of Esser et al. (2021), section 3.1: reconstruction, commitment, a patch adversary with hinge
+loss whose weight follows the gradients at the last layer (equation 7), and a distance in feature
+space. The features are the adversary's own (Larsen et al. 2016, "Autoencoding beyond pixels"),
+since no pre-trained network is at hand. The first part of a run has no codebook at all, only a
+little noise on the latents: outlines are learned several times faster so. The codebook then starts
+as k-means of recent latents, follows them as a moving average (van den Oord et al. 2017, appendix
+A.1), and codes nobody uses are moved onto latents of the current batch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +38,8 @@ class Settings:
         network: Sizes of the VQGAN.
         world: The scenes; held-out pairs are left out of them.
         data_seed: Seed of the scenes.
-        edge_weight: Of the distance between horizontal and vertical differences, which keeps outlines.
+        edge_weight: Of the distance between horizontal and vertical differences, which keeps
+            outlines.
         commitment_weight: β of van den Oord et al.
         adversary_weight: Share of the adversary, before the adaptive weight.
         feature_weight: Of the distance in the adversary's features.
@@ -92,7 +95,9 @@ class VQGANObjective(Objective):
         """Scenes as uint8 (B, H, W, 3)."""
         return {"pixels": pictures.stack([self.dataset[index]["pixels"] for index in indices])}
 
-    def loss(self, name: str, batch: Batch, step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, name: str, batch: Batch, step: int, progress: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Reconstruction and codebook for the autoencoder, hinge for the adversary."""
         is_adverse = progress >= self.settings.adversary_from
         if name == "adversary":
@@ -102,7 +107,9 @@ class VQGANObjective(Objective):
         latents = network.latents(pixels)  # (B, D, h, w)
         self._remember(latents.detach())
         if progress < self.settings.quantise_from:
-            noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(step)).to(latents)
+            noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(step)).to(
+                latents
+            )
             passed, codes = latents + self.settings.latent_noise * noise, None
             commitment = 0.01 * latents.square().mean()
         else:
@@ -136,7 +143,9 @@ class VQGANObjective(Objective):
         flat = rearrange(last["latents"], "b d h w -> (b h w) d")
         codes = last["codes"].flatten()
         decay = self.settings.codebook_decay
-        counts = torch.zeros_like(self.code_counts).index_add_(0, codes, torch.ones_like(codes, dtype=torch.float32))
+        counts = torch.zeros_like(self.code_counts).index_add_(
+            0, codes, torch.ones_like(codes, dtype=torch.float32)
+        )
         sums = torch.zeros_like(self.code_sums).index_add_(0, codes, flat.float())
         self.code_counts.lerp_(counts, 1 - decay)
         self.code_sums.lerp_(sums, 1 - decay)
@@ -158,7 +167,11 @@ class VQGANObjective(Objective):
         network = networks["vqgan"]
         device = next(network.parameters()).device
         pixels = pictures.to_float(shown.to(device))
-        drawn = network.decode_codes(network.encode(pixels)) if self.is_started else network.decode(network.latents(pixels))
+        drawn = (
+            network.decode_codes(network.encode(pixels))
+            if self.is_started
+            else network.decode(network.latents(pixels))
+        )
         return pictures.rows([list(shown.numpy()), list(pictures.to_uint8(drawn))], num_columns=12)
 
     def export(self, networks: nn.ModuleDict) -> Export:
@@ -180,7 +193,7 @@ class VQGANObjective(Objective):
         return loss, {"adversary_margin": (real.mean() - fake.mean()).detach()}
 
     def _deceive(self, drawn: Tensor, pixels: Tensor, reconstruction: Tensor) -> Tensor:
-        """The autoencoder's side of the game: adaptive weight of equation 7, and matched features."""
+        """The autoencoder's side: the adaptive weight of equation 7, and matched features."""
         self.adversary.requires_grad_(False)
         fake = self.adversary(drawn)
         with torch.no_grad():
@@ -191,8 +204,14 @@ class VQGANObjective(Objective):
         pull = torch.autograd.grad(reconstruction, last, retain_graph=True)[0].norm()
         push = torch.autograd.grad(deception, last, retain_graph=True)[0].norm()
         adaptive = (pull / (push + 1e-4)).clamp(0, 1e4).detach()
-        features = sum((F.l1_loss(f, r) for f, r in zip(fake[:-1], real[:-1], strict=True)), start=fake[0].new_zeros(()))
-        return self.settings.adversary_weight * adaptive * deception + self.settings.feature_weight * features
+        features = sum(
+            (F.l1_loss(f, r) for f, r in zip(fake[:-1], real[:-1], strict=True)),
+            start=fake[0].new_zeros(()),
+        )
+        return (
+            self.settings.adversary_weight * adaptive * deception
+            + self.settings.feature_weight * features
+        )
 
     def _remember(self, latents: Tensor) -> None:
         """Keep the newest latents for k-means."""
@@ -204,11 +223,15 @@ class VQGANObjective(Objective):
         """Codes start as the centres of recent latents (Lloyd's algorithm)."""
         filled = self.recent[self.recent.any(dim=1)]
         generator = torch.Generator().manual_seed(0)
-        chosen = torch.randint(len(filled), (len(self.code_sums),), generator=generator).to(filled.device)
+        chosen = torch.randint(len(filled), (len(self.code_sums),), generator=generator).to(
+            filled.device
+        )
         centres = filled[chosen].clone()
         for _ in range(NUM_LLOYD_STEPS):
             nearest = torch.addmm(centres.square().sum(1) / -2, filled, centres.T).argmax(1)
-            counts = torch.zeros_like(self.code_counts).index_add_(0, nearest, torch.ones_like(filled[:, 0]))
+            counts = torch.zeros_like(self.code_counts).index_add_(
+                0, nearest, torch.ones_like(filled[:, 0])
+            )
             sums = torch.zeros_like(centres).index_add_(0, nearest, filled)
             centres = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], centres)
         self.code_counts.fill_(1.0)
@@ -220,7 +243,8 @@ class VQGANObjective(Objective):
 class Adversary(nn.Module):
     """Judges 34-pixel patches (Isola et al. 2017): real scenes high, reconstructions low.
 
-    Group norms stand where the original has batch norms, so that a judgement does not depend on the batch.
+    Group norms stand where the original has batch norms, so that a judgement does not depend on the
+    batch.
     """
 
     def __init__(self, channels: int) -> None:
@@ -228,8 +252,7 @@ class Adversary(nn.Module):
         widths = [channels, 2 * channels, 4 * channels]
         self.first = nn.Conv2d(3, channels, 4, stride=2, padding=1)
         self.convs = nn.ModuleList(
-            nn.Conv2d(before, width, 4, stride=2, padding=1)
-            for before, width in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(before, width, 4, stride=2, padding=1) for before, width in pairwise(widths)
         )
         self.norms = nn.ModuleList(nn.GroupNorm(8, width) for width in widths[1:])
         self.last = nn.Conv2d(widths[-1], 1, 3, padding=1)
