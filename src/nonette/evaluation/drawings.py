@@ -128,7 +128,7 @@ class Album:
     def _load(self, path: Path) -> Drawn | None:
         """The drawing, or None where it is missing or was damaged."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 drawn = Drawn(
                     pixels=arrays["pixels"], seeds=arrays["seeds"], scores=arrays["scores"]
                 )

@@ -28,7 +28,7 @@ from nonette.data.scenes.world import World
 from nonette.evaluation import checks, clip_score, frechet, memorisation, scores
 from nonette.evaluation.clip_score import ClipScore
 from nonette.evaluation.drawings import KEPT, Album, Drawn
-from nonette.evaluation.enough import NotEnoughData
+from nonette.evaluation.enough import NotEnoughData, require
 from nonette.evaluation.frechet import Frechet
 from nonette.evaluation.memorisation import Gallery, Memorisation, Retrieval
 from nonette.evaluation.prompts import Prompt
@@ -299,6 +299,7 @@ class Suite:
             [_small(of_prompt.pixels[of_prompt.ranked]) for of_prompt in self._drawn()]
         )
         indices = sorted({*range(self.plan.training_renders), *found})
+        require("training renders", len(indices), memorisation.LEAST_TRAINING)
         training, training_features = [], []
         for start in range(0, len(indices), 256):
             self._tell(start, "searching training renders", len(indices))
