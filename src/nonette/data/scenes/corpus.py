@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from nonette.data.scenes import captions as telling
-from nonette.data.scenes import catalogue, grammar_fr, splits, words_en, words_fr
+from nonette.data.scenes import catalogue, grammar_fr, words_en, words_fr
 from nonette.data.scenes.scene import Scene, Thing
 from nonette.data.scenes.world import PROMPT_SEED, World, draw_scene
 from nonette.text.vocabulary import Vocabulary
@@ -113,12 +113,12 @@ def _strings(wording: Any) -> Iterator[str]:
 
 
 def _is_of(scene: Scene, world: World) -> bool:
-    """Whether the world can show the scene, and training saw its pairs."""
+    """Whether the world can show the scene; pairs that training never saw are welcome."""
     if scene.setting not in (*world.settings, *world.plain_settings):
         return False
     if scene.style not in world.styles or scene.relation not in (None, *world.relations):
         return False
-    return not splits.held_out_pairs(scene) and all(
+    return all(
         thing.name in world.objects
         and thing.colour in (None, *world.colours)
         and thing.material in (None, *world.materials)
