@@ -83,9 +83,19 @@ def _sheet(samples: list[dict[str, Any]], size: int) -> Image.Image:
     for index, sample in enumerate(samples):
         x, y = GAP + index % columns * cell_width, GAP + index // columns * cell_height
         sheet.paste(Image.fromarray(sample["pixels"]), (x, y))
-        lines = textwrap.wrap(sample["caption"], width=max(8, size // 5))[:NUM_LINES]
+        lines = textwrap.wrap(_plain_letters(sample["caption"]), width=max(8, size // 5))[
+            :NUM_LINES
+        ]
         pen.text((x, y + size + 1), "\n".join(lines), fill="black", font=font, spacing=1)
     return sheet
+
+
+def _plain_letters(text: str) -> str:
+    """Without accents, which Pillow's own font has not."""
+    import unicodedata
+
+    letters = unicodedata.normalize("NFD", text.replace("œ", "oe"))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _png(sheet: Image.Image) -> bytes:

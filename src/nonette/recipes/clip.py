@@ -74,6 +74,7 @@ def clip_cpu(runs: Path) -> TrainConfig:
         seed=0,
         batch_size=64,
         minutes=15,
+        optimiser="muon",
         learning_rate={"clip": 2e-3},
         warm_up_steps=100,
         betas=(0.9, 0.98),

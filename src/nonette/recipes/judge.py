@@ -47,6 +47,7 @@ def judge_cpu(runs: Path) -> TrainConfig:
         seed=0,
         batch_size=32,
         minutes=25,
+        optimiser="muon",
         learning_rate={"main": 2e-3},
         warm_up_steps=150,
         weight_decay=0.02,
