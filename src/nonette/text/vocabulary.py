@@ -99,8 +99,11 @@ class Vocabulary:
 
     def unknown(self, prompt: str) -> tuple[str, ...]:
         """The words that training never had, in the person's spelling, each once, in order."""
-        strange = {_key(word): word for word in reversed(words(prompt)) if word not in self}
-        return tuple(reversed(strange.values()))
+        strange: dict[str, str] = {}
+        for word in words(prompt):
+            if word not in self:
+                strange.setdefault(_key(word), word)
+        return tuple(strange.values())
 
     def _is_known(self, key: str) -> bool:
         return any(form in self.words for form in _forms(key))

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from nonette.core.errors import NonetteError
-from nonette.data.scenes import catalogue, settings, splits, styles, visibility
+from nonette.data.scenes import catalogue, settings, splits, styles, visibility, words_en, words_fr
 from nonette.data.scenes.dice import Chooser
 from nonette.data.scenes.kin import are_kin
 from nonette.data.scenes.scene import Scene
@@ -118,6 +118,8 @@ def _swap_looks(scene: Scene, dice: Chooser, world: World) -> Scene | None:
         dataclasses.replace(first, colour=second.colour, material=second.material),
         dataclasses.replace(second, colour=first.colour, material=first.material),
     )
+    if any(_is_in_name(thing.name, thing.colour) for thing in things):
+        return None
     return dataclasses.replace(scene, things=things)
 
 
@@ -127,7 +129,9 @@ def _change_colour(scene: Scene, dice: Chooser, world: World) -> Scene | None:
         return None
     colours = styles.STYLES[scene.style].colours or world.colours
     colour = _other(scene.things[place].colour, [c for c in colours if c in world.colours], dice)
-    return colour and _with_thing(scene, place, colour=colour)
+    if colour is None or _is_in_name(scene.things[place].name, colour):
+        return None
+    return _with_thing(scene, place, colour=colour)
 
 
 def _change_material(scene: Scene, dice: Chooser, world: World) -> Scene | None:
@@ -270,6 +274,16 @@ def _is_able(relation: str, place: int, name: str) -> bool:
         "carrying": (entry.can_carry, entry.is_carriable),
         "inside": (True, entry.is_container),
     }.get(relation, (True, True))[place]
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_in_name(name: str, colour: str | None) -> bool:
+    """Whether a name of the object speaks of the colour: every flamingo is "un flamant rose"."""
+    if colour is None:
+        return False
+    entry = catalogue.load()[name]
+    said = {*words_en.COLOURS[colour], *words_fr.COLOURS[colour]}
+    return any(said & set(noun.singular.split()) for noun in (*entry.english, *entry.french))
 
 
 @lru_cache(maxsize=64)

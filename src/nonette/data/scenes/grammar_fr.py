@@ -175,10 +175,7 @@ def _core(scene: Scene, dice: Chooser) -> Told:
     if len(scene.things) == 1:
         return _phrase(first, dice, "indefinite")
     if scene.relation is None:
-        # Behind "et", a modifier of the last thing alone would seem to be of both.
-        if first.material is None and (second.material is not None or dice.chance(0.5)):
-            first, second = second, first
-        return _both(_phrase(first, dice, "indefinite"), _phrase(second, dice, "indefinite"))
+        return _both(scene, dice, "indefinite")
     relation = RELATIONS[scene.relation]
     if scene.relation in REVERSED and dice.chance(0.15):
         first, second, relation = second, first, REVERSED[scene.relation]
@@ -189,8 +186,13 @@ def _core(scene: Scene, dice: Chooser) -> Told:
     )
 
 
-def _both(first: Told, second: Told) -> Told:
-    """Two things together; masculine where one of them is."""
+def _both(scene: Scene, dice: Chooser, determiner: str) -> Told:
+    """Two things together, in either order; masculine where one of them is."""
+    one, other = scene.things
+    # Behind "et", what the last thing alone is made of would seem to be true of both.
+    if one.material is None and (other.material is not None or dice.chance(0.5)):
+        one, other = other, one
+    first, second = _phrase(one, dice, determiner), _phrase(other, dice, determiner)
     gender = "f" if first.gender == second.gender == "f" else "m"
     return Told(first.words, gender, True, other=second.words)
 
@@ -203,13 +205,15 @@ def _linked(first: Told, link: str, second: Told) -> Told:
 def _statement(scene: Scene, dice: Chooser, place: str) -> Told:
     """A whole sentence with a verb: "le chat rouge est à gauche du chien bleu sur la lune"."""
     determiner = dice.pick(("definite", "indefinite"))
-    told = _phrase(scene.things[0], dice, determiner)
     if scene.relation is not None:
+        told = _phrase(scene.things[0], dice, determiner)
         verb = dice.pick(RELATIONS[scene.relation].verbs)
         told = _linked(told, verb, _phrase(scene.things[1], dice, determiner))
         return told._replace(words=told.words + _after(place))
-    if len(scene.things) == 2:
-        told = _both(told, _phrase(scene.things[1], dice, determiner))
+    is_single = len(scene.things) == 1
+    told = (
+        _phrase(scene.things[0], dice, determiner) if is_single else _both(scene, dice, determiner)
+    )
     verb = "sont" if told.is_plural else "est"
     return told._replace(words=f"{told} {verb} {place}", other="")
 

@@ -222,7 +222,7 @@ PARTICULARS: Mapping[str, str] = {
     "raised_fist": "oncoming_fist",
     "victory_hand": "crossed_fingers",
     "horns_sign": "love_you_hand call_me_hand",
-    "pointing_up": "pointing_left pointing_down pointing_at_viewer",
+    "pointing_up": "pointing_down pointing_at_viewer",
     "pinched_fingers": "pinching_hand",
     "palm_up_hand": "palm_down_hand",
     "silhouette": "silhouettes speaking_head hugging_people",

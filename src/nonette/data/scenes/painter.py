@@ -38,6 +38,12 @@ class Sprite:
     alpha: np.ndarray
 
 
+@lru_cache(maxsize=10240)
+def _glyph(name: str, pixels: int, gender: str | None, skin_tone: int | None) -> np.ndarray:
+    """As the atlas has it, but kept for longer: a thousand objects come in about ten sizes each."""
+    return atlas.glyph(name, pixels, gender, skin_tone)
+
+
 @lru_cache(maxsize=4096)
 def _tones(name: str, pixels: int, gender: str | None, skin_tone: int | None) -> np.ndarray:
     return materials.tones(atlas.glyph(name, pixels, gender, skin_tone))
@@ -51,8 +57,8 @@ def appearance(thing: Thing, pixels: int, size: int) -> np.ndarray:
         pixels: Its longest side.
         size: Side of the picture, which textures are scaled to.
     """
-    glyph = atlas.glyph(thing.name, pixels, thing.gender, thing.skin_tone)
     look = (thing.name, pixels, thing.gender, thing.skin_tone)
+    glyph = _glyph(*look)
     if thing.colour is not None:
         glyph = materials.coloured(glyph, _tones(*look), thing.colour)
     elif thing.material is not None:
@@ -60,7 +66,7 @@ def appearance(thing: Thing, pixels: int, size: int) -> np.ndarray:
     return glyph[::-1] if thing.is_upside_down else glyph
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def _sprite(thing: Thing, pixels: int, size: int) -> Sprite:
     glyph = appearance(thing, pixels, size)
     height, width = glyph.shape[:2]
