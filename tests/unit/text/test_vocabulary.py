@@ -14,7 +14,21 @@ from nonette.core.errors import CheckpointError
 from nonette.text.vocabulary import Vocabulary, words
 
 KNOWN = Vocabulary(
-    ["a red cat on the moon", "un éléphant bleu", "the hot dog", "T-shirt", "un cheval", "trois 3", "strawberry", "upside-down", "le cœur", "à l'envers", "deux gâteaux", "octopus", "is"]
+    [
+        "a red cat on the moon",
+        "un éléphant bleu",
+        "the hot dog",
+        "T-shirt",
+        "un cheval",
+        "trois 3",
+        "strawberry",
+        "upside-down",
+        "le cœur",
+        "à l'envers",
+        "deux gâteaux",
+        "octopus",
+        "is",
+    ]
 )
 
 
