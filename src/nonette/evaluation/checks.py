@@ -109,8 +109,8 @@ def answers(render: Render, reading: Reading) -> Iterator[tuple[str, bool]]:
         if thing.colour or thing.material:
             kind = "colour" if thing.colour else "material"
             yield kind, instance is not None and has_look(instance, thing)
-    names = [instance.name for instance in reading.instances]
-    yield "count", all(names.count(thing.name) == thing.count for thing in scene.things)
+    num_visible = sum(box.visible >= LEAST_VISIBLE for box in render.boxes)
+    yield "count", len(reading.instances) == num_visible
     if relations.CATEGORIES[scene.relation] == relations.POSITION:
         pair = {place: instance for place, instance in found if instance is not None}
         yield (

@@ -167,10 +167,8 @@ def to_pixels(pictures: Sequence[np.ndarray] | np.ndarray, resolution: int) -> T
     """Pictures (uint8, (H, W, 3)) as one tensor (N, 3, resolution, resolution) in [-1, 1]."""
     rows = []
     for picture in pictures:
-        pixels = (
-            torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 127.5
-            - 1
-        )
+        values = torch.tensor(picture, dtype=torch.float32) / 127.5 - 1  # (H, W, 3)
+        pixels = values.permute(2, 0, 1)[None]
         if pixels.shape[2:] != (resolution, resolution):
             pixels = F.interpolate(
                 pixels, (resolution, resolution), mode="bilinear", antialias=True

@@ -108,6 +108,7 @@ def test_peaks_come_highest_first_and_ties_by_place():
 
 def test_pictures_of_any_size_come_at_the_judges():
     pictures = [np.full((100, 80, 3), 255, np.uint8), np.zeros((64, 64, 3), np.uint8)]
+    pictures[0].setflags(write=False)
     pixels = to_pixels(pictures, 64)
     assert pixels.shape == (2, 3, 64, 64)
     assert pixels[0].min() == pytest.approx(1) and pixels[1].max() == pytest.approx(-1)
