@@ -3,8 +3,8 @@
 import json
 
 import pytest
-import tiny_model
 
+import tiny_model
 from nonette.checkpoints import store
 from nonette.cli.main import main
 
