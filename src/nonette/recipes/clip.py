@@ -35,7 +35,7 @@ CPU_NETWORK = CLIPConfig(
     embedding_size=128,
     activation="gelu",
 )
-"""1.5 million parameters."""
+"""1.2 million parameters."""
 
 GPU_NETWORK = dataclasses.replace(
     CPU_NETWORK,
