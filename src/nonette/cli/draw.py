@@ -171,6 +171,8 @@ def _draw(request: Request, threads: int | None, each: Path | None, force: bool)
     """Load the model and draw, with progress and warnings on stderr."""
     if request.model != flat.MODEL:
         checkpoints.read(store.find(request.model))  # what is wrong here is known without torch
+    # Threads that wait by spinning, which is OpenMP's habit, make a busy machine ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from nonette import engine
 
     with warnings.catch_warnings(record=True) as caught, ProgressBar() as progress:
