@@ -166,10 +166,10 @@ class DalleMini:
         )
         num_codes = self.vqgan.config.codebook_size
         controls = Controls(
-            guidance=torch.tensor([job.guidance for job, _ in seats], device=device),
-            temperature=torch.tensor([job.temperature for job, _ in seats], device=device),
+            guidance=torch.tensor([float(job.guidance) for job, _ in seats], device=device),
+            temperature=torch.tensor([float(job.temperature) for job, _ in seats], device=device),
             top_k=torch.tensor([int(job.top_k or num_codes) for job, _ in seats], device=device),
-            top_p=torch.tensor([job.top_p or 1.0 for job, _ in seats], device=device),
+            top_p=torch.tensor([float(job.top_p or 1) for job, _ in seats], device=device),
             uniforms=uniforms.to(device),
         )
 
