@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nonette.core.errors import InputError, NonetteError
 from nonette.data.scenes import (
     captions,
+    casting,
     catalogue,
     materials,
     settings,
@@ -21,9 +22,9 @@ from nonette.data.scenes import (
 )
 from nonette.data.scenes.alterations import CONTRADICTIONS, alter, changed_facts
 from nonette.data.scenes.dice import Dice
-from nonette.data.scenes.kin import PARTICULARS, are_kin
+from nonette.data.scenes.kin import PARTICULARS, SHOWN, are_kin, is_shown
 from nonette.data.scenes.scene import Scene, Thing
-from nonette.data.scenes.world import CPU_WORLD, TINY_WORLD, draw_scene
+from nonette.data.scenes.world import CPU_WORLD, TINY_WORLD, draw_scene, full_world
 
 indices = st.integers(0, 10**6)
 languages = st.sampled_from(("en", "fr"))
@@ -148,6 +149,26 @@ PLAIN = [
         "une cuisinière en ville la nuit",
     ),
     (scene(thing("adult", gender="man")), "a man", "un homme"),
+    (
+        scene(thing("tipping_hand_person", gender="woman", colour="red")),
+        "a red woman tipping a hand",
+        "une femme rouge paume vers le haut",
+    ),
+    (
+        scene(thing("mount_fuji"), style="pencil"),
+        "a pencil drawing of Mount Fuji",
+        "un dessin au crayon du mont Fuji",
+    ),
+    (
+        scene(thing("statue_of_liberty", material="cheese")),
+        "a cheese Statue of Liberty",
+        "une statue de la Liberté en fromage",
+    ),
+    (
+        scene(CAT, thing("kaaba"), relation="left_of"),
+        "a cat to the left of the Kaaba",
+        "un chat à gauche de la Kaaba",
+    ),
     (scene(thing("child", gender="woman", count=3)), "three girls", "trois filles"),
 ]
 
@@ -313,6 +334,20 @@ def test_alterations_change_one_respect_and_stay_in_the_world(index: int) -> Non
     assert len(changes) == 1 or is_reversed or is_swapped
 
 
+@given(index=indices, language=languages)
+def test_everything_of_the_full_world_is_told_and_altered(index: int, language: str) -> None:
+    world = full_world()
+    told = draw_scene(world, 8, index)
+    everything = frozenset(captions.OMISSIONS)
+    altered = alter(told, Dice("test", index), world)
+    for one in altered.things:
+        look = "colour" if one.colour else "material" if one.material else None
+        assert casting.may_look(one.name, look)
+        assert not one.is_upside_down or casting.shows_turning(one.name)
+    said = [captions.tell(one, language, 8, index, keep=everything) for one in (told, altered)]
+    assert said[0] != said[1]
+
+
 @given(index=indices)
 def test_nothing_is_altered_into_what_goes_without_saying(index: int) -> None:
     told = draw_scene(CPU_WORLD, 6, index)
@@ -383,6 +418,21 @@ def test_kin(first: str, second: str, is_kin: bool) -> None:
     assert are_kin(first, second) == are_kin(second, first) == is_kin
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "time", "shown"),
+    [
+        ("star", "space", "day", True),
+        ("star", "city", "night", True),
+        ("star", "city", "day", False),
+        ("tree", "forest", "day", True),
+        ("cat", "forest", "night", False),
+    ],
+)
+def test_backdrops_show_things_too(name: str, setting: str, time: str, shown: bool) -> None:
+    assert is_shown(name, setting, time) == shown
+
+
 def test_kin_are_in_the_catalogue() -> None:
     named = {name for general, others in PARTICULARS.items() for name in (general, *others.split())}
+    named |= {name for others in SHOWN.values() for name in others.split()}
     assert named <= set(catalogue.load())

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from nonette.data.scenes import captions, catalogue, corpus, splits
-from nonette.data.scenes.world import CPU_WORLD, TINY_WORLD, World, draw_scene
+from nonette.data.scenes.world import CPU_WORLD, TINY_WORLD, World, draw_scene, full_world
 from nonette.text.vocabulary import words
 
 PEOPLED = dataclasses.replace(
@@ -32,10 +32,12 @@ def test_captions_tell_only_training_scenes() -> None:
     assert all(not splits.held_out_pairs(draw_scene(TINY_WORLD, 1, i)) for i in range(200))
 
 
-@pytest.mark.parametrize("world", [TINY_WORLD, CPU_WORLD, PEOPLED], ids=lambda world: world.name)
+@pytest.mark.parametrize(
+    "world", [TINY_WORLD, CPU_WORLD, PEOPLED, full_world()], ids=lambda world: world.name
+)
 def test_the_vocabulary_knows_all_that_is_said(world: World) -> None:
     known = corpus.vocabulary(world)
-    for index in range(600):
+    for index in range(400):
         scene = draw_scene(world, 7, index, split="all")
         for language in world.languages:
             caption = captions.tell(scene, language, 7, index)

@@ -16,9 +16,18 @@ from functools import lru_cache
 from typing import Any
 
 from nonette.core.errors import NonetteError
-from nonette.data.scenes import catalogue, settings, splits, styles, visibility, words_en, words_fr
+from nonette.data.scenes import (
+    casting,
+    catalogue,
+    settings,
+    splits,
+    styles,
+    visibility,
+    words_en,
+    words_fr,
+)
 from nonette.data.scenes.dice import Chooser
-from nonette.data.scenes.kin import are_kin
+from nonette.data.scenes.kin import are_kin, is_shown
 from nonette.data.scenes.scene import Scene
 from nonette.data.scenes.world import World
 
@@ -84,8 +93,9 @@ def _is_fit(altered: Scene, scene: Scene) -> bool:
     known = splits.held_out_pairs(scene)
     if any(pair not in known for pair in splits.held_out_pairs(altered)):
         return False
-    looks = (dataclasses.replace(thing, count=1, size="medium") for thing in altered.things)
-    return all(visibility.is_visible(look, altered.setting, altered.time) for look in looks)
+    return all(
+        visibility.is_visible(thing, altered.setting, altered.time) for thing in altered.things
+    )
 
 
 def _other(value: Any, values: Sequence[Any], dice: Chooser) -> Any:
@@ -163,9 +173,12 @@ def _change_object(scene: Scene, dice: Chooser, world: World) -> Scene | None:
         return None
     if any(are_kin(name, neighbour.name) for neighbour in scene.things):
         return None
-    if other.merge_group and (thing.colour or thing.material):
+    look = "colour" if thing.colour else "material" if thing.material else None
+    if not casting.may_look(name, look) or is_shown(name, scene.setting, scene.time):
         return None
-    if scene.relation is not None and not _is_able(scene.relation, place, name):
+    if thing.is_upside_down and not casting.shows_turning(name):
+        return None
+    if not _can_play(name, scene.relation, place):
         return None
     return _with_thing(scene, place, name=name)
 
@@ -176,7 +189,9 @@ def _reverse(scene: Scene, dice: Chooser, world: World) -> Scene | None:
         return None
     if scene.things[0] == scene.things[1]:
         return None
-    if not all(_is_able(scene.relation, 1 - place, scene.things[place].name) for place in (0, 1)):
+    if not all(
+        _can_play(thing.name, scene.relation, 1 - place) for place, thing in enumerate(scene.things)
+    ):
         return None
     return dataclasses.replace(scene, things=scene.things[::-1])
 
@@ -224,6 +239,17 @@ def _change_size(scene: Scene, dice: Chooser, world: World) -> Scene | None:
     return _with_thing(scene, place, size=opposite) if opposite else None
 
 
+def _turn(scene: Scene, dice: Chooser, world: World) -> Scene | None:
+    """A thing on its head, where its outline would show that."""
+    place = dice.pick(range(len(scene.things)))
+    thing = scene.things[place]
+    if not world.upside_down_share or thing.is_upside_down:
+        return None
+    if scene.relation not in casting.SIDE_BY_SIDE or not casting.shows_turning(thing.name):
+        return None
+    return _with_thing(scene, place, is_upside_down=True)
+
+
 def _change_person(scene: Scene, dice: Chooser, world: World) -> Scene | None:
     """A woman for a man, a man for a woman, light skin for dark and dark for light."""
     place = dice.pick(range(len(scene.things)))
@@ -248,6 +274,7 @@ _CHANGES: tuple[Callable[[Scene, Chooser, World], Scene | None], ...] = (
     _change_time,
     *(_change_style,) * 2,
     *(_change_size,) * 2,
+    _turn,
     *(_change_person,) * 2,
 )
 
@@ -256,24 +283,20 @@ def _shows(style: str, scene: Scene) -> bool:
     """Whether the style would show the scene's colours, materials and plain background."""
     look = styles.STYLES[style]
     for thing in scene.things:
-        if (thing.colour or thing.material) and not look.keeps_colours:
+        if thing.colour and not look.keeps_colours:
             return False
-        if look.colours is not None and (
-            thing.material or (thing.colour and thing.colour not in look.colours)
-        ):
+        if thing.material and not look.keeps_materials:
+            return False
+        if thing.colour and look.colours is not None and thing.colour not in look.colours:
             return False
     is_plain = scene.setting in settings.PLAIN
     return not is_plain or look.plain_settings is None or scene.setting in look.plain_settings
 
 
-def _is_able(relation: str, place: int, name: str) -> bool:
+def _can_play(name: str, relation: str | None, place: int) -> bool:
     """Whether the object may be the relation's first (place 0) or second thing."""
-    entry = catalogue.load()[name]
-    return {
-        "riding": (entry.can_ride, entry.is_rideable),
-        "carrying": (entry.can_carry, entry.is_carriable),
-        "inside": (True, entry.is_container),
-    }.get(relation, (True, True))[place]
+    roles = casting.ROLES.get(relation or "")
+    return roles is None or bool(getattr(catalogue.load()[name], roles[place]))
 
 
 @lru_cache(maxsize=1 << 14)

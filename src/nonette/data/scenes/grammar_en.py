@@ -27,6 +27,7 @@ from nonette.data.scenes.words_en import (
     NUMBERS,
     ONE,
     PLAIN_LEADS,
+    PROPER,
     RELATIONS,
     REQUESTS,
     REVERSED,
@@ -202,6 +203,8 @@ def _determiner(
     if thing.count > 1:
         number = dice.pick(NUMBERS[thing.count])
         return f"the {number}" if determiner == "definite" else number
+    if words == [noun.singular] and noun.singular in PROPER and thing.material is None:
+        return PROPER[noun.singular]
     if determiner == "definite":
         return "the"
     if thing.count == 0 or noun.is_mass:

@@ -30,6 +30,7 @@ from nonette.data.scenes.words_fr import (
     NEUTRAL_LEADS,
     NUMBERS,
     PLAIN_LEADS,
+    PROPER,
     RELATIONS,
     REQUESTS,
     REVERSED,
@@ -288,6 +289,8 @@ def _phrase(thing: Thing, dice: Chooser, determiner: str) -> Told:
         words = f"{dice.pick(NUMBERS[thing.count])} {words}"
         if determiner == "definite":
             words = f"les {words}"
+    elif words in PROPER and determiner != "bare":
+        words = definite(noun, is_plural, words) if PROPER[words] else words
     elif determiner == "definite":
         words = definite(noun, is_plural, words)
     elif determiner == "indefinite":
@@ -298,7 +301,7 @@ def _phrase(thing: Thing, dice: Chooser, determiner: str) -> Told:
 @cache
 def _parted(name: str) -> tuple[str, str]:
     """A name before and from its clause on, for what stands between: "homme barbu qui court"."""
-    places = [name.find(f" {word} ") for word in ("qui", "avec", "sans", "pointant", "vers")]
+    places = [name.find(f" {word} ") for word in ("qui", "avec", "sans", "pointant", "paume")]
     place = min((place for place in places if place > 0), default=len(name))
     return name[:place], name[place:]
 

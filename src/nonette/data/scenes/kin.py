@@ -96,7 +96,7 @@ PARTICULARS: Mapping[str, str] = {
     "house": "houses derelict_house house_with_garden hut church",
     "houses": "derelict_house house_with_garden",
     "church": "wedding_chapel",
-    "temple": "hindu_temple torii japanese_castle mosque synagogue",
+    "temple": "bank post_office hindu_temple torii japanese_castle mosque synagogue",
     "hotel": "love_hotel",
     "office_building": "post_office japanese_post_office hospital bank hotel school factory "
     "department_store convenience_store",
@@ -248,6 +248,28 @@ PARTICULARS: Mapping[str, str] = {
 }
 ANYONE = "adult"  # every person is one
 
+# What backdrops, and times of day, themselves show something of.
+SHOWN: Mapping[str, str] = {
+    "moon": "planet globe wire_globe star sparkles rock",
+    "space": "planet full_moon moon_face star sparkles shooting_star comet",
+    "beach": "sun cloud wave seashell beach",
+    "desert": "sun mountain rock moai",
+    "forest": "tree pine_tree christmas_tree log",
+    "snow": "tree pine_tree christmas_tree snowflake cloud",
+    "underwater": "bubbles coral herb wave",
+    "city": "office_building hotel bank hospital department_store houses house window",
+    "meadow": "sun cloud seedling daisy hibiscus tulip cherry_blossom herb",
+    "mountains": "mountain snowy_mountain mount_fuji volcano",
+    "room": "window brick_wall",
+    "sky": "cloud rain_cloud sun",
+    "road": "motorway cloud",
+    "volcano": "volcano mountain fire",
+    "cave": "gem hole rock ice_cube",
+    "sunset": "sun",
+    "night": "crescent_moon full_moon moon_face star sparkles",
+    "rain": "rain_cloud cloud droplet sweat_drops umbrella_in_rain",
+}
+
 
 @lru_cache(maxsize=1 << 16)
 def are_kin(first: str, second: str) -> bool:
@@ -261,6 +283,11 @@ def are_kin(first: str, second: str) -> bool:
     if groups & {first, second} or (groups and one.merge_group == other.merge_group):
         return True
     return _might_be_called(one, other) or _might_be_called(other, one)
+
+
+def is_shown(name: str, setting: str, time: str) -> bool:
+    """Whether the backdrop itself shows what one might call by the object's name."""
+    return any(name in SHOWN.get(there, "").split() for there in (setting, time))
 
 
 @cache

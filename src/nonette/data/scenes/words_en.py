@@ -84,16 +84,10 @@ ONE: Wordings = ("one", "one", "a single", "1")
 
 MATERIALS: Mapping[str, Material] = {
     "brick": Material(("brick",), ("bricks", "brick")),
-    "bronze": Material(("bronze",), ("bronze",)),
     "candy": Material(("candy",), ("candy",)),
     "cheese": Material(("cheese",), ("cheese",)),
     "chocolate": Material(("chocolate",), ("chocolate",)),
-    "cloud": Material(("cloud",), ("clouds", "cloud")),
-    "copper": Material(("copper",), ("copper",)),
-    "crystal": Material(("crystal",), ("crystal",)),
     "denim": Material(("denim",), ("denim",)),
-    "diamond": Material(("diamond",), ("diamond", "diamonds")),
-    "fire": Material(("fire",), ("fire", "flames")),
     "flowers": Material(("flower",), ("flowers",)),
     "fur": Material(("fur",), ("fur",)),
     "glass": Material(("glass",), ("glass",)),
@@ -102,22 +96,29 @@ MATERIALS: Mapping[str, Material] = {
     "ice": Material(("ice",), ("ice",)),
     "jelly": Material(("jelly",), ("jelly",)),
     "lava": Material(("lava",), ("lava",)),
-    "leather": Material(("leather",), ("leather",)),
-    "leaves": Material(("leaf",), ("leaves",)),
     "marble": Material(("marble",), ("marble",)),
-    "metal": Material(("metal",), ("metal",)),
-    "moss": Material(("moss",), ("moss",)),
     "paper": Material(("paper",), ("paper",)),
-    "plastic": Material(("plastic",), ("plastic",)),
-    "rubber": Material(("rubber",), ("rubber",)),
-    "rust": Material(("rusty",), ("rusty metal",)),
-    "sand": Material(("sand",), ("sand",)),
     "silver": Material(("silver",), ("silver",)),
-    "snow": Material(("snow",), ("snow",)),
     "stone": Material(("stone",), ("stone", "rock")),
     "water": Material(("water",), ("water",)),
     "wood": Material(("wooden", "wooden", "wood"), ("wood",)),
     "wool": Material(("woollen", "wool"), ("wool",)),
+}
+
+# Names of what there is one of, and the article before them, where nothing else is told.
+PROPER: Mapping[str, str] = {
+    "Father Christmas": "",
+    "Kaaba": "the",
+    "Mother Christmas": "",
+    "Mount Fuji": "",
+    "Mrs Claus": "",
+    "Mrs. Claus": "",
+    "Santa Claus": "",
+    "Santa": "",
+    "Saturn": "",
+    "Statue of Liberty": "the",
+    "Tokyo Tower": "the",
+    "planet Earth": "",
 }
 
 MADE_OF: Wordings = ("made of", "made of", "made of", "made out of", "made from")
@@ -160,39 +161,25 @@ BACKGROUND_KEYWORDS: Wordings = ("{} background",)
 
 SETTINGS: Mapping[str, Setting] = {
     "beach": Setting(("on the beach", "on the beach", "at the beach", "on a beach"), ("beach",)),
-    "castle": Setting(("in a castle",), ("castle",)),
     "cave": Setting(("in a cave",), ("cave",)),
     "city": Setting(("in the city", "in the city", "in a city"), ("city",)),
-    "clouds": Setting(("in the clouds", "among the clouds"), ("clouds",)),
     "desert": Setting(("in the desert", "in the desert", "in a desert"), ("desert",)),
-    "farm": Setting(("on a farm", "on the farm"), ("farm",)),
-    "field": Setting(("in a field", "in the field"), ("field",)),
     "forest": Setting(
         ("in the forest", "in the forest", "in a forest", "in the woods"), ("forest",)
     ),
-    "garden": Setting(("in the garden", "in a garden"), ("garden",)),
-    "island": Setting(("on an island",), ("island",)),
-    "jungle": Setting(("in the jungle", "in a jungle"), ("jungle",)),
-    "kitchen": Setting(("in the kitchen", "in a kitchen"), ("kitchen",)),
-    "lake": Setting(("by the lake", "by a lake"), ("lake",)),
-    "mars": Setting(("on Mars", "on the planet Mars"), ("Mars",)),
     "meadow": Setting(("in a meadow", "in a meadow", "in the meadow"), ("meadow",)),
     "moon": Setting(("on the moon", "on the moon", "on the surface of the moon"), ("moon",)),
     "mountains": Setting(("in the mountains",), ("mountains", "mountain")),
-    "park": Setting(("in the park", "in a park"), ("park",)),
-    "river": Setting(("by the river", "by a river"), ("river",)),
     "road": Setting(("on the road", "on a road"), ("road",)),
     "room": Setting(("in a room", "in a room", "indoors"), ("room",)),
-    "sea": Setting(("at sea", "on the sea"), ("sea",)),
     "sky": Setting(("in the sky",), ("sky",)),
     "snow": Setting(("in the snow",), ("snow",)),
     "space": Setting(("in space", "in space", "in outer space"), ("space",)),
     "stage": Setting(("on a stage", "on a stage", "on stage"), ("stage",)),
-    "street": Setting(("in the street", "in a street"), ("street",)),
     "underwater": Setting(
         ("underwater", "underwater", "under water", "under the sea"), ("underwater",)
     ),
-    "volcano": Setting(("on a volcano",), ("volcano",)),
+    "volcano": Setting(("by a volcano", "by a volcano", "near a volcano"), ("volcano",)),
 }
 
 TIMES: Mapping[str, Setting] = {

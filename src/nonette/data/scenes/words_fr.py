@@ -108,16 +108,10 @@ NUMBERS: Mapping[int, Wordings] = {
 # After "en" and after "de".
 MATERIALS: Mapping[str, Wordings] = {
     "brick": ("briques", "brique"),
-    "bronze": ("bronze",),
     "candy": ("bonbons", "bonbon"),
     "cheese": ("fromage",),
     "chocolate": ("chocolat",),
-    "cloud": ("nuages", "nuage"),
-    "copper": ("cuivre",),
-    "crystal": ("cristal",),
     "denim": ("jean", "denim"),
-    "diamond": ("diamant", "diamants"),
-    "fire": ("feu", "flammes"),
     "flowers": ("fleurs",),
     "fur": ("fourrure",),
     "glass": ("verre",),
@@ -126,22 +120,25 @@ MATERIALS: Mapping[str, Wordings] = {
     "ice": ("glace",),
     "jelly": ("gelée",),
     "lava": ("lave",),
-    "leather": ("cuir",),
-    "leaves": ("feuilles",),
     "marble": ("marbre",),
-    "metal": ("métal",),
-    "moss": ("mousse",),
     "paper": ("papier",),
-    "plastic": ("plastique",),
-    "rubber": ("caoutchouc",),
-    "rust": ("métal rouillé",),
-    "sand": ("sable",),
     "silver": ("argent",),
-    "snow": ("neige",),
     "stone": ("pierre", "pierre", "roche"),
     "water": ("eau",),
     "wood": ("bois",),
     "wool": ("laine",),
+}
+
+# Names of what there is one of take the definite article, but planets none.
+PROPER: Mapping[str, bool] = {
+    "Kaaba": True,
+    "Saturne": False,
+    "mont Fuji": True,
+    "mère Noël": True,
+    "planète Terre": True,
+    "père Noël": True,
+    "statue de la Liberté": True,
+    "tour de Tokyo": True,
 }
 
 ALONE: Wordings = ("seul", "seule")
@@ -149,10 +146,7 @@ ALONE: Wordings = ("seul", "seule")
 # "{de}" is the material after an elided "de".
 MADE_OF: Wordings = ("en {}", "en {}", "en {}", "fait{e} en {}", "fait{e} {de}")
 # Stuff that things have always been made of, and so go by: "un mouton de bois".
-IDIOMATIC = frozenset(
-    "bronze copper crystal glass gold ice leather marble metal paper silver snow stone wood "
-    "wool".split()
-)
+IDIOMATIC = frozenset("glass gold ice marble paper silver stone wood wool".split())
 IDIOMATIC_MADE_OF: Wordings = (*MADE_OF, "{de}")
 
 _LEFT = Relation(
@@ -207,40 +201,28 @@ BACKGROUND_KEYWORDS: Wordings = ("fond {}",)
 
 SETTINGS: Mapping[str, Setting] = {
     "beach": Setting(("sur la plage", "sur la plage", "à la plage", "sur une plage"), ("plage",)),
-    "castle": Setting(("dans un château",), ("château",)),
     "cave": Setting(("dans une grotte",), ("grotte",)),
     "city": Setting(("en ville", "en ville", "dans la ville", "dans une ville"), ("ville",)),
-    "clouds": Setting(("dans les nuages",), ("nuages",)),
     "desert": Setting(("dans le désert", "dans le désert", "dans un désert"), ("désert",)),
-    "farm": Setting(("à la ferme", "dans une ferme"), ("ferme",)),
-    "field": Setting(("dans un champ", "dans les champs"), ("champ",)),
     "forest": Setting(
         ("dans la forêt", "dans la forêt", "dans une forêt", "en forêt", "dans les bois"),
         ("forêt",),
     ),
-    "garden": Setting(("dans le jardin", "dans un jardin"), ("jardin",)),
-    "island": Setting(("sur une île",), ("île",)),
-    "jungle": Setting(("dans la jungle",), ("jungle",)),
-    "kitchen": Setting(("dans la cuisine", "dans une cuisine"), ("cuisine",)),
-    "lake": Setting(("au bord du lac", "au bord d'un lac"), ("lac",)),
-    "mars": Setting(("sur Mars", "sur la planète Mars"), ("Mars",)),
     "meadow": Setting(("dans un pré", "dans un pré", "dans une prairie"), ("pré", "prairie")),
     "moon": Setting(("sur la lune", "sur la lune", "à la surface de la lune"), ("lune",)),
     "mountains": Setting(
         ("à la montagne", "dans les montagnes", "en montagne"), ("montagnes", "montagne")
     ),
-    "park": Setting(("dans le parc", "dans un parc"), ("parc",)),
-    "river": Setting(("au bord de la rivière", "au bord d'une rivière"), ("rivière",)),
     "road": Setting(("sur la route", "sur une route"), ("route",)),
     "room": Setting(("dans une pièce", "dans une pièce", "en intérieur"), ("pièce",)),
-    "sea": Setting(("en mer", "sur la mer"), ("mer",)),
     "sky": Setting(("dans le ciel",), ("ciel",)),
     "snow": Setting(("dans la neige",), ("neige",)),
     "space": Setting(("dans l'espace",), ("espace",)),
     "stage": Setting(("sur une scène", "sur une scène", "sur scène"), ("scène",)),
-    "street": Setting(("dans la rue", "dans une rue"), ("rue",)),
     "underwater": Setting(("sous l'eau", "sous l'eau", "sous la mer"), ("sous l'eau",)),
-    "volcano": Setting(("sur un volcan",), ("volcan",)),
+    "volcano": Setting(
+        ("près d'un volcan", "près d'un volcan", "au pied d'un volcan"), ("volcan",)
+    ),
 }
 
 TIMES: Mapping[str, Setting] = {
