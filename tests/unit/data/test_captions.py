@@ -418,6 +418,16 @@ def test_kin(first: str, second: str, is_kin: bool) -> None:
     assert are_kin(first, second) == are_kin(second, first) == is_kin
 
 
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("name", ["artist", "cook", "judge", "adult"])
+def test_false_captions_of_people_differ(name: str, language: str) -> None:
+    """Where women and men go by one name ("deux artistes"), gender makes no caption false."""
+    told = scene(thing(name, count=2, gender="woman"), setting="moon")
+    for index in range(100):
+        falsely = captions.tell_falsely(told, language, 1, index, full_world())
+        assert falsely != captions.tell(told, language, 1, index)
+
+
 @pytest.mark.parametrize(
     ("name", "setting", "time", "shown"),
     [

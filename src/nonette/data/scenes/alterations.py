@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from nonette.core.errors import NonetteError
@@ -259,6 +259,8 @@ def _change_person(scene: Scene, dice: Chooser, world: World) -> Scene | None:
     tone = {1: 5, 2: 5, 4: 1, 5: 1}.get(thing.skin_tone or 0)
     if tone is not None and dice.chance(0.3):
         return _with_thing(scene, place, skin_tone=tone)
+    if _is_epicene(thing.name):
+        return None
     return _with_thing(scene, place, gender="man" if thing.gender == "woman" else "woman")
 
 
@@ -307,6 +309,14 @@ def _is_in_name(name: str, colour: str | None) -> bool:
     entry = catalogue.load()[name]
     said = {*words_en.COLOURS[colour], *words_fr.COLOURS[colour]}
     return any(said & set(noun.singular.split()) for noun in (*entry.english, *entry.french))
+
+
+@cache
+def _is_epicene(name: str) -> bool:
+    """Whether a name says nothing of gender in French: "deux artistes"."""
+    entry = catalogue.load()[name]
+    women = {noun.singular for noun in entry.french_feminine}
+    return any(noun.singular in women for noun in entry.french)
 
 
 @lru_cache(maxsize=64)
