@@ -1,8 +1,9 @@
 """Reading a picture: what the judge sees in it, or "none" where it is not sure.
 
 Peaks of the map of centres become instances (Zhou et al. 2019, "Objects as Points", section 4); two
-peaks whose boxes nearly coincide are one. An answer whose probability lies below its calibrated
-threshold is None: a picture that shows nothing clear is never given a name by force.
+peaks whose boxes nearly coincide are one, and so are a thing and a like or unclear part of it. An
+answer whose probability lies below its calibrated threshold is None: a picture that shows nothing
+clear is never given a name by force.
 
 It does not know prompts or verdicts: nothing here ever sees what a picture was meant to show.
 """
@@ -21,10 +22,11 @@ from nonette.checkpoints.format import Checkpoint
 from nonette.core import config as configs
 from nonette.core.errors import CheckpointError, InputError
 from nonette.data.scenes.world import World
-from nonette.evaluation.reading import Instance, Reading, overlap
+from nonette.evaluation.reading import Instance, Reading, containment, overlap
 from nonette.models.judge import CELL, Answers, Judge
 
 SAME_BOX = 0.6  # overlap (intersection over union) from which two peaks are one instance
+SAME_PART = 0.6  # share of a box within another's from which it is a part of that thing
 BATCH = 64
 
 
@@ -112,20 +114,17 @@ class Reader:
         visible = answers.visible[index][rows, columns].sigmoid().tolist()
         kept: list[Instance] = []
         for place, confidence in enumerate(confidences):
-            box = boxes[place]
-            if any(overlap(box, other.box) > SAME_BOX for other in kept):
-                continue
-            kept.append(
-                Instance(
-                    name=names[place][0],
-                    look=looks[place][0],
-                    box=box,
-                    visible=visible[place],
-                    confidence=confidence,
-                    name_confidence=names[place][1],
-                    look_confidence=looks[place][1],
-                )
+            instance = Instance(
+                name=names[place][0],
+                look=looks[place][0],
+                box=boxes[place],
+                visible=visible[place],
+                confidence=confidence,
+                name_confidence=names[place][1],
+                look_confidence=looks[place][1],
             )
+            if not any(_is_part_of(instance, other) for other in kept):
+                kept.append(instance)
         return tuple(kept)
 
 
@@ -202,6 +201,14 @@ def to_boxes(
     half_width, half_height = (answers[:, 2:].clamp(-3, 5).exp() * CELL / 2).unbind(1)
     boxes = torch.stack([x - half_width, y - half_height, x + half_width, y + half_height], dim=1)
     return [(x0, y0, x1, y1) for x0, y0, x1, y1 in boxes.tolist()]
+
+
+def _is_part_of(instance: Instance, other: Instance) -> bool:
+    """Whether a surer instance is the same thing, or one that this is a part of."""
+    if overlap(instance.box, other.box) > SAME_BOX:
+        return True
+    is_alike = instance.name in (None, other.name)
+    return is_alike and containment(instance.box, other.box) > SAME_PART
 
 
 def _likeliest(

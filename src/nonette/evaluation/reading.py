@@ -50,12 +50,24 @@ class Reading:
 
 def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
     """Intersection over union of two boxes (x0, y0, x1, y1), 0 to 1."""
+    shared = _intersection(first, second)
+    return shared / (_area(first) + _area(second) - shared) if shared else 0.0
+
+
+def containment(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """Share of the smaller of two boxes (x0, y0, x1, y1) that lies in the other, 0 to 1."""
+    shared = _intersection(first, second)
+    return shared / min(_area(first), _area(second)) if shared else 0.0
+
+
+def _intersection(first: tuple[float, ...], second: tuple[float, ...]) -> float:
     width = min(first[2], second[2]) - max(first[0], second[0])
     height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
-    return width * height / (sum(areas) - width * height)
+    return width * height if width > 0 and height > 0 else 0.0
+
+
+def _area(box: tuple[float, ...]) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def look_of(thing: Thing) -> str:

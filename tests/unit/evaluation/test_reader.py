@@ -11,7 +11,7 @@ from nonette.data.scenes.scene import Box, Render, Scene, Thing
 from nonette.data.scenes.world import CPU_WORLD, TINY_WORLD
 from nonette.evaluation import calibration
 from nonette.evaluation.reader import Reader, Thresholds, open_judge, peaks, to_pixels
-from nonette.evaluation.reading import Instance, Reading, matches, overlap
+from nonette.evaluation.reading import Instance, Reading, containment, matches, overlap
 from nonette.models.judge import CELL, Answers, Config, Judge
 from nonette.training.objectives.judge import words_of
 
@@ -98,6 +98,15 @@ def test_neighbouring_cells_of_one_thing_are_one_instance_and_close_things_are_t
     assert len(_read(nearly_one).instances) == 1
 
 
+def test_a_part_is_no_second_thing_unless_it_is_another_thing():
+    for part, num_seen in (("cat", 1), ("house", 2)):
+        answers = _answers((6, 6, "cat", "", 0.9), (8, 8, part, "", 0.6))
+        answers.boxes[0, 2:, 6, 6] = math.log(10)  # the second lies wholly within the first
+        assert len(_read(answers).instances) == num_seen
+        answers.objects[:, :, 8, 8] = 0
+        assert len(_read(answers).instances) == 1, "an unclear part"
+
+
 def test_peaks_come_highest_first_and_ties_by_place():
     centres = torch.zeros(6, 6)
     centres[1, 1], centres[4, 4], centres[1, 4] = 0.5, 0.9, 0.5
@@ -130,6 +139,12 @@ def test_no_picture_has_no_reading_and_no_features():
 )
 def test_overlap_is_intersection_over_union(first, second, want):
     assert overlap(first, second) == pytest.approx(want)
+
+
+def test_containment_is_of_the_smaller_box():
+    assert containment((0, 0, 8, 8), (6, 0, 10, 4)) == pytest.approx(1 / 2)
+    assert containment((2, 2, 3, 3), (0, 0, 8, 8)) == 1
+    assert containment((0, 0, 1, 1), (1, 0, 2, 1)) == 0
 
 
 def _render(*columns: int) -> Render:
