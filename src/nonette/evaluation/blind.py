@@ -20,17 +20,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from nonette.core.errors import InputError
+from nonette.data.scenes import sheet
 from nonette.data.scenes.world import World
 from nonette.evaluation.enough import NotEnoughData
 from nonette.evaluation.intervals import Share, share
 from nonette.evaluation.prompts import Prompt
 from nonette.evaluation.reading import Instance, Reading
 from nonette.evaluation.relations import holds
-from nonette.evaluation.sheet import sheet
 from nonette.evaluation.verdicts import judge
 
 NUM_PICTURES = 200
-PER_ROW, PER_PAGE = 5, 25
+PER_PAGE = 25
 ENLARGED = 2  # times, each pixel a square
 COLUMNS = (
     "number",
@@ -100,14 +100,7 @@ def pages(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
     large = [picture.repeat(ENLARGED, 0).repeat(ENLARGED, 1) for picture in pictures]
     numbers = [str(number) for number in range(1, len(large) + 1)]
     return [
-        np.asarray(
-            sheet(
-                large[start : start + PER_PAGE],
-                numbers[start : start + PER_PAGE],
-                PER_ROW,
-                num_lines=1,
-            )
-        )
+        sheet.compose(large[start : start + PER_PAGE], numbers[start : start + PER_PAGE])
         for start in range(0, len(large), PER_PAGE)
     ]
 

@@ -13,16 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from nonette.data.scenes import sheet
 from nonette.evaluation import clip_score, frechet
 from nonette.evaluation.blind import Agreement
 from nonette.evaluation.intervals import Share
 from nonette.evaluation.scenes import Failure, Result
 from nonette.evaluation.scores import Mean
-from nonette.evaluation.sheet import sheet
 
 MISSING = "not enough data"
-SHEET_COLUMNS = 10
-SHEET_LINES = 5
 
 
 def to_json(result: Result, agreement: Agreement | None) -> str:
@@ -64,9 +62,9 @@ def failure_sheet(failures: Sequence[Failure]) -> np.ndarray | None:
     """Failed pictures with sentence and reason, uint8 (H, W, 3); None where nothing failed."""
     if not failures:
         return None
-    texts = [f"{failure.prompt.text}\n{failure.reason}" for failure in failures]
+    texts = [f"{failure.prompt.text}: {failure.reason}" for failure in failures]
     pictures = [failure.pixels for failure in failures]
-    return np.asarray(sheet(pictures, texts, SHEET_COLUMNS, SHEET_LINES))
+    return sheet.compose(pictures, texts)
 
 
 def _introduction(result: Result) -> str:

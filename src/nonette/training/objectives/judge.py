@@ -28,9 +28,8 @@ from torch import Tensor, nn
 
 from nonette.data.scenes import painter, world
 from nonette.data.scenes.scene import Render
-from nonette.evaluation import calibration
+from nonette.evaluation import calibration, sheet
 from nonette.evaluation.reader import Reader, Thresholds
-from nonette.evaluation.sheet import reading_sheet
 from nonette.models.judge import CELL, Answers, Config, Judge
 from nonette.training.degrade import degrade
 from nonette.training.objective import Batch, Export, Objective
@@ -116,7 +115,8 @@ class JudgeObjective(Objective):
     def sheet(self, networks: nn.ModuleDict) -> Image.Image:
         """Renders never trained on, each with what the judge reads in it."""
         pictures = [self._render(HELD_BACK + index).pixels for index in range(SHEET_PICTURES)]
-        return reading_sheet(pictures, Reader(_judge(networks), Thresholds()).read(pictures))
+        readings = Reader(_judge(networks), Thresholds()).read(pictures)
+        return Image.fromarray(sheet.compose(pictures, readings))
 
     def export(self, networks: nn.ModuleDict) -> Export:
         """The judge with thresholds calibrated on renders never trained on."""
