@@ -196,6 +196,11 @@ def _touching(
     return first, Place(thing=1, x=0.5 + shift, y=y_low, size=low), high * upper.height
 
 
+def _lowered(place: Place, height: float, share: float) -> Place:
+    """The place, lower by a share of the thing's height, but not below the floor."""
+    return dataclasses.replace(place, y=min(place.y + share * height, FLOOR - height / 2))
+
+
 def _on(scene: Scene, outlines: Sequence[Outline], lot: Lot) -> list[Place]:
     """Standing on it: the first thing's foot touches the second's seat."""
     first, second, _ = _touching(scene, outlines, lot, (0.5, 0.44, 0.62, 0.5))
@@ -205,14 +210,14 @@ def _on(scene: Scene, outlines: Sequence[Outline], lot: Lot) -> list[Place]:
 def _riding(scene: Scene, outlines: Sequence[Outline], lot: Lot) -> list[Place]:
     """Sitting on it: smaller than what is ridden, and a fifth of the rider below its seat."""
     first, second, height = _touching(scene, outlines, lot, (0.42, 0.42, 0.76, 0.58))
-    return [second, dataclasses.replace(first, y=first.y + 0.2 * height)]
+    return [second, _lowered(first, height, 0.2)]
 
 
 def _inside(scene: Scene, outlines: Sequence[Outline], lot: Lot) -> list[Place]:
     """Looking out of it: a third of the first thing are hidden by the container before it."""
     width = min(0.5, 0.8 * outlines[1].width * _fit(outlines[1], 0.68, 0.56))
     first, second, height = _touching(scene, outlines, lot, (width, 0.46, 0.68, 0.56))
-    return [dataclasses.replace(first, y=first.y + 0.33 * height), second]
+    return [_lowered(first, height, 0.33), second]
 
 
 def _before(

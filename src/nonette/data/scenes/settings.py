@@ -50,12 +50,33 @@ TIMES: Mapping[str, tuple[str, ...]] = {
     "road": ("sunset", "night", "rain"),
 }
 
-# What a backdrop itself shows: such things would be miscounted or mistaken beside others of their
-# kind.
+# What a backdrop itself shows, by place and by time: such things would be miscounted or mistaken
+# beside others of their kind. What is alone may be where there is more of it.
 SHOWS: Mapping[str, frozenset[str]] = {
+    "moon": frozenset({"globe"}),
+    "space": frozenset({"planet"}),
+    "beach": frozenset({"sun", "sun_face", "cloud", "wave"}),
+    "desert": frozenset({"sun", "sun_face"}),
     "forest": frozenset({"tree", "pine_tree", "christmas_tree"}),
     "snow": frozenset({"tree", "pine_tree", "christmas_tree"}),
+    "underwater": frozenset({"bubbles", "coral"}),
+    "city": frozenset({"office_building", "hotel", "love_hotel"}),
+    "meadow": frozenset({"sun", "sun_face", "cloud"}),
+    "mountains": frozenset({"mountain", "snowy_mountain", "mount_fuji"}),
+    "room": frozenset({"window"}),
+    "sky": frozenset({"cloud"}),
+    "volcano": frozenset({"volcano"}),
+    "cave": frozenset({"gem"}),
+    "sunset": frozenset({"sun", "sun_face"}),
+    "night": frozenset({"crescent_moon", "moon_face", "full_moon"}),
+    "rain": frozenset({"cloud", "rain_cloud", "thundercloud"}),
 }
+
+
+def shows(setting: str, time: str) -> frozenset[str]:
+    """The objects that the backdrop itself shows."""
+    nothing: frozenset[str] = frozenset()
+    return SHOWS.get(setting, nothing) | SHOWS.get(time, nothing)
 
 
 @lru_cache(maxsize=384)

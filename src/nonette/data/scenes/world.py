@@ -24,7 +24,7 @@ from nonette.data.scenes.casting import Cast
 from nonette.data.scenes.layout import ARRANGEMENTS
 from nonette.data.scenes.lots import Lot
 from nonette.data.scenes.scene import Scene, Thing
-from nonette.data.scenes.settings import PLAIN, SHOWS, times
+from nonette.data.scenes.settings import PLAIN, shows, times
 
 TRAINING_SEED = 1
 EVALUATOR_SEED = 1_000_000
@@ -236,11 +236,10 @@ def _is_fit(scene: Scene, split: Split, wanted: str | None) -> bool:
         return False
     if wanted is not None and all(kind != wanted for kind, _, _ in splits.held_out_pairs(scene)):
         return False
-    shown = SHOWS.get(scene.setting, frozenset())
-    if (len(scene.things) > 1 or scene.things[0].count > 1) and any(
-        t.name in shown for t in scene.things
-    ):
-        return False
+    if len(scene.things) > 1 or scene.things[0].count > 1:
+        shown = shows(scene.setting, scene.time)
+        if any(thing.name in shown for thing in scene.things):
+            return False
     return all(visibility.is_visible(thing, scene.setting, scene.time) for thing in scene.things)
 
 
@@ -326,10 +325,9 @@ def _propose(world: World, lot: Lot, plan: _Plan) -> Scene | None:
         setting = splits.UNTOLD_SETTING if is_white else lot.pick(choices)
     else:
         setting = lot.pick(world.settings)
+    shows_hues = style.keeps_colours and style.colours is None
     known = [
-        name
-        for name in times(setting)
-        if name in world.times and (name != "sunset" or style.keeps_colours)
+        name for name in times(setting) if name in world.times and (name != "sunset" or shows_hues)
     ]
     time = lot.pick(known[1:]) if len(known) > 1 and lot.chance(world.time_share) else "day"
     colours = (
