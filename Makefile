@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PIP_FLAGS ?=
 PROMPT ?= a kangaroo made of cheese on the moon
-RECIPE ?= scenes_ar_cpu
+RECIPE ?= vqgan_cpu
 FLAGS ?=
 
 # The sentence reaches the program through the environment, unread by make ($ is not expanded) and by the shell.
