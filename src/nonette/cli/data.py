@@ -1,106 +1,129 @@
-"""`nonette data`: the captioned pictures that models learn from, made to be looked at."""
+"""`nonette data`: look at what models learn from.
+
+`scenes` draws scenes of a world by lot: as captions, as ground truth in JSON, one scene a line, or
+as a sheet of pictures with their captions underneath.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from nonette.cli import _files
 from nonette.core.errors import InputError
+from nonette.data.scenes import captions, sheet, world
+from nonette.data.scenes.dataset import SceneDataset
+from nonette.provenance import encode as files
 
-if TYPE_CHECKING:
-    from PIL import Image
+app = typer.Typer(
+    help="Look at the captioned pictures that models learn from.", no_args_is_help=True
+)
 
-WORLDS = ("cpu", "full", "tiny")
-SIZES = (64, 128, 256)
 MAX_SCENES = 1024
-NUM_COLUMNS = 8
-GAP = 8  # pixels between pictures of a sheet
-LINE_HEIGHT = 12  # pixels a line of caption
-NUM_LINES = 4
-
-app = typer.Typer(help="Look at the captioned pictures that models learn from.")
+SIZES = (32, 512)  # pixels
+MAX_SEED = 2**53 - 1
+WORLDS: Mapping[str, Callable[[], world.World]] = {
+    "tiny": lambda: world.TINY_WORLD,
+    "cpu": lambda: world.CPU_WORLD,
+    "full": world.full_world,
+}
 
 
 @app.callback()
 def _data() -> None:
-    """Look at the captioned pictures that models learn from."""
+    """Keep `scenes` a verb of its own, though it is the only one so far."""
 
 
 @app.command("scenes")
 def scenes(
-    count: Annotated[int, typer.Option("-n", help="How many, 1 to 1,024.")] = 64,
-    preview: Annotated[Path, typer.Option(help="The sheet's file, a PNG.")] = Path("sheet.png"),
-    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "cpu",
-    size: Annotated[int, typer.Option(help="Pixels a side: 64, 128 or 256.")] = 128,
-    seed: Annotated[
-        int | None, typer.Option(help="Which series of scenes. [default: that of previews]")
+    num_scenes: Annotated[
+        str,
+        typer.Option("-n", "--num-scenes", metavar="INTEGER", help=f"How many, 1 to {MAX_SCENES}."),
+    ] = "16",
+    preview: Annotated[
+        Path | None, typer.Option(help="Save a sheet of pictures with captions there, a .png file.")
     ] = None,
-    split: Annotated[str, typer.Option(help="train, held_out or all.")] = "train",
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    world_name: Annotated[
+        str, typer.Option("--world", help=f"Which world: {', '.join(WORLDS)}.")
+    ] = "cpu",
+    seed: Annotated[str, typer.Option(metavar="INTEGER", help="Which series of scenes.")] = str(
+        world.PREVIEW_SEED
+    ),
+    size: Annotated[
+        str, typer.Option(metavar="INTEGER", help="Side of the pictures in pixels.")
+    ] = "128",
+    language: Annotated[
+        str, typer.Option(help=f"Of the captions: {', '.join(captions.SENTENCES)}, or both mixed.")
+    ] = "both",
+    split: Annotated[
+        str, typer.Option(help="Which combinations: train (none held out), held_out, or all.")
+    ] = "train",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the ground truth as JSON.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
-    """Paint scenes of a world onto one sheet, each with its caption below."""
-    if not 1 <= count <= MAX_SCENES:
-        raise InputError("-n", count, f"it must be a whole number from 1 to {MAX_SCENES:,}")
-    if world not in WORLDS:
-        raise InputError("--world", world, f"it must be one of {', '.join(WORLDS)}")
-    if size not in SIZES:
-        raise InputError("--size", size, f"it must be one of {', '.join(map(str, SIZES))}")
-    if seed is not None and not 0 <= seed < 2**53:
-        raise InputError("--seed", seed, "it must be a whole number from 0 to 2^53 - 1")
-    if preview.suffix.lower() != ".png":
-        raise InputError("--preview", str(preview), "its name must end in .png")
-    _files.check(preview, "--preview", force)
-    from nonette.data.scenes import world as worlds
-    from nonette.data.scenes.dataset import SceneDataset
-
-    chosen = getattr(worlds, f"{world.upper()}_WORLD")
+    """Draw scenes by lot and print their captions, or save a sheet of them."""
+    _check_choice("--world", world_name, WORLDS)
+    _check_choice("--language", language, (*captions.SENTENCES, "both"))
+    _check_choice("--split", split, get_args(world.Split))
+    num = _whole("-n", num_scenes, 1, MAX_SCENES)
+    side = _whole("--size", size, *SIZES)
+    series = _whole("--seed", seed, 0, MAX_SEED)
+    if preview is not None:
+        if files.format_of(preview, "--preview") != "png":
+            raise InputError("--preview", str(preview), "it must end in .png")
+        _files.check(preview, "--preview", force)
     dataset = SceneDataset(
-        world=chosen,
-        seed=worlds.PREVIEW_SEED if seed is None else seed,
-        size=size,
-        split=split,  # type: ignore[arg-type]  # draw_scene refuses any other word
-        languages=chosen.languages,
+        world=WORLDS[world_name](),
+        seed=series,
+        size=side,
+        split=split,  # type: ignore[arg-type]  # checked above
+        languages=tuple(captions.SENTENCES) if language == "both" else (language,),
     )
-    sheet = _sheet([dataset[index] for index in range(count)], size)
-    _files.write_all({preview: _png(sheet)}, "--preview", force)
-    typer.echo(f"{preview}: {count} scenes of the world {chosen.name}")
+    samples = [dataset[index] for index in range(num)]
+    if preview is not None:
+        pixels = sheet.compose(
+            [sample["pixels"] for sample in samples], [sample["caption"] for sample in samples]
+        )
+        about = {"world": world_name, "seed": series, "size": side, "split": split}
+        content = files.encode_sheet(pixels, "scenes", about)
+        _files.write_all({preview: content}, "--preview", force)
+    if as_json:
+        for sample in samples:
+            typer.echo(json.dumps(_truth(sample), ensure_ascii=False))
+    elif preview is not None:
+        typer.echo(f"{num} scenes of the {world_name} world: {preview}")
+    else:
+        typer.echo("\n".join(sample["caption"] for sample in samples))
 
 
-def _sheet(samples: list[dict[str, Any]], size: int) -> Image.Image:
-    """Pictures in rows, captions wrapped below them."""
-    import textwrap
-
-    from PIL import Image, ImageDraw, ImageFont
-
-    columns = min(NUM_COLUMNS, len(samples))
-    rows = -(-len(samples) // columns)
-    cell_width, cell_height = size + GAP, size + GAP + NUM_LINES * LINE_HEIGHT
-    sheet = Image.new("RGB", (columns * cell_width + GAP, rows * cell_height + GAP), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=LINE_HEIGHT - 2)
-    for index, sample in enumerate(samples):
-        x, y = GAP + index % columns * cell_width, GAP + index // columns * cell_height
-        sheet.paste(Image.fromarray(sample["pixels"]), (x, y))
-        lines = textwrap.wrap(_plain_letters(sample["caption"]), width=max(8, size // 5))[
-            :NUM_LINES
-        ]
-        pen.text((x, y + size + 1), "\n".join(lines), fill="black", font=font, spacing=1)
-    return sheet
+def _truth(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """A sample without its pixels, as JSON values."""
+    return {
+        "caption": sample["caption"],
+        "scene": dataclasses.asdict(sample["scene"]),
+        "boxes": [dataclasses.asdict(box) for box in sample["boxes"]],
+    }
 
 
-def _plain_letters(text: str) -> str:
-    """Without accents, which Pillow's own font has not."""
-    import unicodedata
-
-    letters = unicodedata.normalize("NFD", text.replace("œ", "oe"))
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+def _check_choice(option: str, value: str, choices: Mapping[str, Any] | tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(option, value, f"it must be one of {', '.join(choices)}")
 
 
-def _png(sheet: Image.Image) -> bytes:
-    import io
-
-    buffer = io.BytesIO()
-    sheet.save(buffer, "png")
-    return buffer.getvalue()
+def _whole(option: str, text: str, least: int, most: int) -> int:
+    """The whole number that was written, within its limits."""
+    limit = f"it must be a whole number from {least:,} to {most:,}"
+    try:
+        value = int(text) if len(text) < 30 else None
+    except ValueError:
+        value = None
+    if value is None or not least <= value <= most:
+        raise InputError(option, text, limit)
+    return value

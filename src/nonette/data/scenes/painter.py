@@ -46,7 +46,7 @@ def _glyph(name: str, pixels: int, gender: str | None, skin_tone: int | None) ->
 
 @lru_cache(maxsize=4096)
 def _tones(name: str, pixels: int, gender: str | None, skin_tone: int | None) -> np.ndarray:
-    return materials.tones(atlas.glyph(name, pixels, gender, skin_tone))
+    return materials.tones(_glyph(name, pixels, gender, skin_tone))
 
 
 def appearance(thing: Thing, pixels: int, size: int) -> np.ndarray:
@@ -77,12 +77,18 @@ def _sprite(thing: Thing, pixels: int, size: int) -> Sprite:
     )
 
 
-@lru_cache(maxsize=8192)
 def outline(thing: Thing) -> layout.Outline:
     """The thing's proportions, and where its middle third begins and ends."""
-    glyph = atlas.glyph(thing.name, OUTLINE_SIZE, thing.gender, thing.skin_tone)
+    return _outline(thing.name, thing.gender, thing.skin_tone, thing.is_upside_down)
+
+
+@lru_cache(maxsize=8192)
+def _outline(
+    name: str, gender: str | None, skin_tone: int | None, is_upside_down: bool
+) -> layout.Outline:
+    glyph = atlas.glyph(name, OUTLINE_SIZE, gender, skin_tone)
     is_body = glyph[..., 3] >= OPAQUE
-    if thing.is_upside_down:
+    if is_upside_down:
         is_body = is_body[::-1]
     height, width = is_body.shape
     middle = is_body[:, width // 3 : width - width // 3]
