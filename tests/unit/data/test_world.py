@@ -227,3 +227,10 @@ def test_unknown_splits_and_pairs_are_refused() -> None:
 def test_seeds_of_different_purposes_are_apart() -> None:
     starts = [world.TRAINING_SEED, world.EVALUATOR_SEED, world.PROMPT_SEED, world.PREVIEW_SEED]
     assert np.diff(starts).min() >= 999_999
+
+
+def test_a_grey_style_needs_a_difference_in_lightness() -> None:
+    thing = world.Thing(name="heart", colour="orange")
+    assert visibility.is_visible(thing, "grey", "day")
+    assert visibility.is_visible(thing, "black", "day", is_grey=True)
+    assert not visibility.is_visible(thing, "grey", "day", is_grey=True)

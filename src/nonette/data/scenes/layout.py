@@ -214,10 +214,13 @@ def _riding(scene: Scene, outlines: Sequence[Outline], lot: Lot) -> list[Place]:
 
 
 def _inside(scene: Scene, outlines: Sequence[Outline], lot: Lot) -> list[Place]:
-    """Looking out of it: a third of the first thing are hidden by the container before it."""
+    """Looking out of it: a third of the first thing, at most half, is hidden by the container."""
     width = min(0.5, 0.8 * outlines[1].width * _fit(outlines[1], 0.68, 0.56))
     first, second, height = _touching(scene, outlines, lot, (width, 0.46, 0.68, 0.56))
-    return [_lowered(first, height, 0.33), second]
+    deep = second.size * outlines[1].height
+    rim = second.y - deep / 2
+    bottom = min(rim + outlines[1].seat * deep + 0.33 * height, rim + 0.5 * height)
+    return [dataclasses.replace(first, y=min(bottom, FLOOR) - height / 2), second]
 
 
 def _before(

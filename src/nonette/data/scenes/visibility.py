@@ -1,7 +1,7 @@
 """Whether a thing can be seen where it stands: its rim against the backdrop behind it.
 
 Measured on small pictures and remembered: a yellow duck on a yellow background, or a grey mouse on
-the moon, is drawn anew by `world` instead of being shown. The style is not looked at.
+the moon, is drawn anew by `world` instead of being shown. Of styles only greyness counts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SIZE = 32  # pixels of the small picture
 LONGEST = 22  # pixels of the glyph in it
 # How much a step of red, green and blue is noticed, and how much must be, to be told at a glance.
 WEIGHTS = np.array([2.0, 4.0, 1.2], np.float32)
+LIGHTNESS = np.array([0.30, 0.59, 0.11], np.float32)
 DIFFERENCE = 130.0
 VISIBLE_SHARE = 0.6  # share of the rim that must differ
 
@@ -33,11 +34,21 @@ class _Rim(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 18)
-def is_visible(look: Thing, setting: str, time: str) -> bool:
-    """Whether the thing stands out from the setting; its count and size are not looked at."""
+def is_visible(look: Thing, setting: str, time: str, is_grey: bool = False) -> bool:
+    """Whether the thing stands out from the setting.
+
+    Args:
+        look: Its count and size are not looked at.
+        setting: Where it stands.
+        time: The time of day.
+        is_grey: Whether it must stand out by lightness alone.
+    """
     rim = _rim(dataclasses.replace(look, count=1, size="medium"))
     behind = _backdrop(setting, time).take(rim.places, axis=0)
-    difference = (behind - rim.colours) ** 2 @ WEIGHTS * rim.opacity**2
+    step = behind - rim.colours
+    if is_grey:
+        step = np.repeat(step @ LIGHTNESS[:, None], 3, axis=1)
+    difference = step**2 @ WEIGHTS * rim.opacity**2
     return bool(np.mean(difference > DIFFERENCE**2) >= VISIBLE_SHARE)
 
 

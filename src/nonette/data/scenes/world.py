@@ -240,7 +240,11 @@ def _is_fit(scene: Scene, split: Split, wanted: str | None) -> bool:
         shown = shows(scene.setting, scene.time)
         if any(thing.name in shown for thing in scene.things):
             return False
-    return all(visibility.is_visible(thing, scene.setting, scene.time) for thing in scene.things)
+    style = styles.STYLES[scene.style]
+    is_grey = not style.keeps_colours and style.mute is None
+    return all(
+        visibility.is_visible(thing, scene.setting, scene.time, is_grey) for thing in scene.things
+    )
 
 
 def _plan(world: World, lot: Lot, split: Split, wanted: str | None) -> _Plan | None:
