@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, TINY_WORLD
+from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, TINY_WORLD, World
 from nonette.models.clip import CLIPConfig, ImageTowerConfig, TextTowerConfig
 from nonette.recipes._tokenizer import VOCABULARY_SIZE, tokenizer_of
 from nonette.text.tokenizer import END_ID
 from nonette.training.config import TrainConfig
 from nonette.training.objectives.contrastive import Settings
+
+OBJECTIVE = "nonette.training.objectives.contrastive:ContrastiveObjective"
 
 CPU_NETWORK = CLIPConfig(
     image=ImageTowerConfig(
@@ -63,14 +65,18 @@ TINY_NETWORK = dataclasses.replace(
 )
 
 
+def _settings(runs: Path, world: World, network: CLIPConfig) -> Settings:
+    """What to train on, with the world's tokenizer."""
+    tokenizer = tokenizer_of(world, runs, network.text.vocabulary_size)
+    return Settings(network=network, world=world, tokenizer=tokenizer)
+
+
 def clip_cpu(runs: Path) -> TrainConfig:
     """Two cores, a quarter of an hour."""
     return TrainConfig(
         name="clip_cpu",
-        objective="nonette.training.objectives.contrastive:ContrastiveObjective",
-        settings=Settings(
-            network=CPU_NETWORK, world=CPU_WORLD, tokenizer=tokenizer_of(CPU_WORLD, runs)
-        ),
+        objective=OBJECTIVE,
+        settings=_settings(runs, CPU_WORLD, CPU_NETWORK),
         seed=0,
         batch_size=64,
         minutes=15,
@@ -87,42 +93,39 @@ def clip_cpu(runs: Path) -> TrainConfig:
 
 def clip_gpu(runs: Path) -> TrainConfig:
     """One H100, three minutes: the whole world."""
-    config = clip_cpu(runs)
-    return dataclasses.replace(
-        config,
+    return TrainConfig(
         name="clip_gpu",
-        settings=dataclasses.replace(
-            config.settings,
-            network=GPU_NETWORK,
-            world=FULL_WORLD,
-            tokenizer=tokenizer_of(FULL_WORLD, runs, GPU_NETWORK.text.vocabulary_size),
-        ),
+        objective=OBJECTIVE,
+        settings=_settings(runs, FULL_WORLD, GPU_NETWORK),
+        seed=0,
         batch_size=512,
         minutes=3,
+        optimiser="muon",
+        learning_rate={"clip": 2e-3},
+        warm_up_steps=100,
+        betas=(0.9, 0.98),
+        weight_decay=0.05,
+        ema_decay=0.998,
         num_workers=14,
         log_every=50,
-        save_every=500,
         sheet_every=1000,
+        save_every=500,
     )
 
 
 def clip_tiny(runs: Path) -> TrainConfig:
     """Seconds, for tests."""
-    config = clip_cpu(runs)
-    return dataclasses.replace(
-        config,
+    return TrainConfig(
         name="clip_tiny",
-        settings=dataclasses.replace(
-            config.settings,
-            network=TINY_NETWORK,
-            world=TINY_WORLD,
-            tokenizer=tokenizer_of(TINY_WORLD, runs, TINY_NETWORK.text.vocabulary_size),
-        ),
+        objective=OBJECTIVE,
+        settings=_settings(runs, TINY_WORLD, TINY_NETWORK),
+        seed=0,
         batch_size=8,
-        minutes=None,
         steps=20,
+        optimiser="muon",
+        learning_rate={"clip": 2e-3},
         warm_up_steps=5,
         log_every=1,
-        save_every=5,
         sheet_every=20,
+        save_every=5,
     )

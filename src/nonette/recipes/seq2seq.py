@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, TINY_WORLD
+from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, TINY_WORLD, World
 from nonette.models.bart import BartConfig
 from nonette.recipes._tokenizer import VOCABULARY_SIZE, tokenizer_of
 from nonette.training.config import TrainConfig
@@ -43,7 +43,7 @@ TINY_NETWORK = dataclasses.replace(
     CPU_NETWORK,
     text_vocab_size=400,
     image_vocab_size=64,
-    image_length=16,
+    image_length=4,
     width=32,
     num_heads=2,
     hidden=48,
@@ -54,22 +54,30 @@ TINY_NETWORK = dataclasses.replace(
     head_width=32,
 )
 
+OBJECTIVE = "nonette.training.objectives.seq2seq:Seq2SeqObjective"
 DRAWING = {"guidance": 3.0, "temperature": 1.0, "top_k": 256, "candidates": 18}
+
+
+def _settings(
+    runs: Path, world: World, scale: str, network: BartConfig, resolution: int
+) -> Settings:
+    """What to train on: the world's tokenizer, and the VQGAN of the same scale."""
+    return Settings(
+        network=network,
+        world=world,
+        vqgan=str(runs / f"vqgan_{scale}" / "model"),
+        tokenizer=tokenizer_of(world, runs, network.text_vocab_size),
+        resolution=resolution,
+        drawing=DRAWING,
+    )
 
 
 def seq2seq_cpu(runs: Path) -> TrainConfig:
     """Two cores, an hour: the smaller world at 128 pixels, in English and French."""
     return TrainConfig(
         name="seq2seq_cpu",
-        objective="nonette.training.objectives.seq2seq:Seq2SeqObjective",
-        settings=Settings(
-            network=CPU_NETWORK,
-            world=CPU_WORLD,
-            vqgan=str(runs / "vqgan_cpu" / "model"),
-            tokenizer=tokenizer_of(CPU_WORLD, runs),
-            resolution=128,
-            drawing=DRAWING,
-        ),
+        objective=OBJECTIVE,
+        settings=_settings(runs, CPU_WORLD, "cpu", CPU_NETWORK, 128),
         seed=0,
         batch_size=32,
         minutes=60,
@@ -86,48 +94,39 @@ def seq2seq_cpu(runs: Path) -> TrainConfig:
 
 def seq2seq_gpu(runs: Path) -> TrainConfig:
     """One H100, fifteen minutes in two commands: the whole world at 256 pixels."""
-    config = seq2seq_cpu(runs)
-    return dataclasses.replace(
-        config,
+    return TrainConfig(
         name="seq2seq_gpu",
-        settings=dataclasses.replace(
-            config.settings,
-            network=GPU_NETWORK,
-            world=FULL_WORLD,
-            vqgan=str(runs / "vqgan_gpu" / "model"),
-            tokenizer=tokenizer_of(FULL_WORLD, runs, GPU_NETWORK.text_vocab_size),
-            resolution=256,
-        ),
+        objective=OBJECTIVE,
+        settings=_settings(runs, FULL_WORLD, "gpu", GPU_NETWORK, 256),
+        seed=0,
         batch_size=256,
         minutes=15,
+        optimiser="muon",
         learning_rate={"bart": 1e-3},
+        warm_up_steps=200,
+        betas=(0.9, 0.98),
+        weight_decay=0.02,
         ema_decay=0.9995,
         num_workers=14,
         log_every=50,
-        save_every=1000,
         sheet_every=2000,
+        save_every=1000,
     )
 
 
 def seq2seq_tiny(runs: Path) -> TrainConfig:
     """Seconds, for tests; needs `vqgan_tiny`."""
-    config = seq2seq_cpu(runs)
-    return dataclasses.replace(
-        config,
+    return TrainConfig(
         name="seq2seq_tiny",
-        settings=dataclasses.replace(
-            config.settings,
-            network=TINY_NETWORK,
-            world=TINY_WORLD,
-            vqgan=str(runs / "vqgan_tiny" / "model"),
-            tokenizer=tokenizer_of(TINY_WORLD, runs, TINY_NETWORK.text_vocab_size),
-            resolution=32,
-        ),
+        objective=OBJECTIVE,
+        settings=_settings(runs, TINY_WORLD, "tiny", TINY_NETWORK, 32),
+        seed=0,
         batch_size=4,
-        minutes=None,
         steps=20,
+        optimiser="muon",
+        learning_rate={"bart": 2e-3},
         warm_up_steps=5,
         log_every=1,
-        save_every=5,
         sheet_every=20,
+        save_every=5,
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from nonette.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +64,13 @@ class TrainConfig:
     save_every: int = 200
     sheet_every: int = 500
     max_bad_steps: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "log_every", "save_every", "sheet_every", "steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(name, value, "it must be at least 1")
+        if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
+            raise InputError("minutes", self.minutes, "it must be finite and above 0")
+        if self.steps is None and self.minutes is None:
+            raise InputError("steps", None, "a run needs steps or minutes to end by")

@@ -22,13 +22,6 @@ def to_float(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def to_uint8(pixels: Tensor) -> np.ndarray:
-    """Float (B, 3, H, W) in [-1, 1] → uint8 (B, H, W, 3), rounded to nearest."""
-    return (
-        ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    )
-
-
 def rows(kinds: Sequence[Sequence[np.ndarray]], num_columns: int) -> Image.Image:
     """Several kinds of the same pictures, one kind below the other, wrapped after `num_columns`.
 

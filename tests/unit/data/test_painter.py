@@ -1,4 +1,4 @@
-"""Painting: the same bytes for the same key, boxes on what is painted, colours as they are named."""
+"""Painting: the same bytes for the same key, boxes on what is painted, colours as named."""
 
 from __future__ import annotations
 

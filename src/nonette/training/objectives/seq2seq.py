@@ -22,6 +22,7 @@ from nonette.data.scenes import corpus
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import World
 from nonette.models import bart
+from nonette.models.vqgan import VQGAN
 from nonette.pipelines._steps import Job, codes_to_blocks
 from nonette.pipelines.dalle_mini import DalleMini
 from nonette.text.normalise import normalise
@@ -70,15 +71,17 @@ class Seq2SeqObjective(Objective):
             languages=settings.world.languages,
         )
         self.tokenizer = Tokenizer.load(settings.tokenizer)
-        self.vqgan = (
-            read(store.find(settings.vqgan)).network("vqgan").to(memory_format=torch.channels_last)
-        )
+        painter = read(store.find(settings.vqgan)).network("vqgan")
+        assert isinstance(painter, VQGAN), type(painter)
+        self.vqgan = painter
+        self.vqgan.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         network = bart.Bart(settings.network)
         if settings.start:
             start = read(store.find(settings.start)).network("bart")
             network.load_state_dict(start.state_dict())
         self.networks = nn.ModuleDict({"bart": network})
         self.optimised = {"bart": list(network.parameters())}
+        self._pipeline(self.networks)  # parts that do not fit are known before anything is trained
         self.empty = torch.tensor(self.tokenizer.encode("", settings.network.text_length))
 
     def batch(self, indices: range) -> Batch:
@@ -114,17 +117,10 @@ class Seq2SeqObjective(Objective):
 
     def sheet(self, networks: nn.ModuleDict) -> Image.Image:
         """Four drawings a sentence, a line each, of the world's example sentences."""
-        pipeline = DalleMini(
-            bart=networks["bart"],
-            vqgan=self.vqgan,
-            tokenizer=self.tokenizer,
-            settings=self.settings.drawing,
-        )
         drawing = self.settings.drawing
         jobs = [
             Job(
                 prompt=prompt,
-                negative_prompt="",
                 seeds=tuple(range(4)),
                 guidance=drawing["guidance"],
                 temperature=drawing["temperature"],
@@ -132,7 +128,7 @@ class Seq2SeqObjective(Objective):
             )
             for prompt in corpus.examples(self.settings.world)[:18]
         ]
-        drawn = pipeline(jobs)
+        drawn = self._pipeline(networks)(jobs)
         return pictures.rows([[picture for group in drawn for picture in group]], num_columns=12)
 
     def export(self, networks: nn.ModuleDict) -> Export:
@@ -152,6 +148,17 @@ class Seq2SeqObjective(Objective):
                 "vocabulary.json": corpus.vocabulary(self.settings.world).to_bytes(),
             },
             examples=corpus.examples(self.settings.world),
+        )
+
+    def _pipeline(self, networks: nn.ModuleDict) -> DalleMini:
+        """The system that draws with these networks; refuses parts that do not fit."""
+        network = networks["bart"]
+        assert isinstance(network, bart.Bart), type(network)
+        return DalleMini(
+            bart=network,
+            vqgan=self.vqgan,
+            tokenizer=self.tokenizer,
+            settings=self.settings.drawing,
         )
 
     def _is_dropped(self, index: int) -> bool:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import PREVIEW_SEED, World
 from nonette.models import vqgan
+from nonette.pipelines._steps import to_uint8
 from nonette.training import pictures
 from nonette.training.objective import Batch, Export, Objective
 
@@ -69,6 +70,11 @@ class Settings:
 class VQGANObjective(Objective):
     """Optimisers `autoencoder` and, once it counts, `adversary`."""
 
+    code_counts: Tensor
+    code_sums: Tensor
+    is_started: Tensor
+    recent: Tensor
+
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
@@ -77,7 +83,7 @@ class VQGANObjective(Objective):
         )
         network = vqgan.VQGAN(settings.network)
         network.codebook.requires_grad_(False)  # follows the latents instead
-        network.to(memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.networks = nn.ModuleDict({"vqgan": network})
         self.adversary = Adversary(settings.adversary_channels)
         size, dims = settings.network.codebook_size, settings.network.code_dim
@@ -91,6 +97,11 @@ class VQGANObjective(Objective):
         }
         self._last: dict[str, Tensor] = {}
 
+    @property
+    def network(self) -> vqgan.VQGAN:
+        """The autoencoder that learns."""
+        return _vqgan(self.networks)
+
     def batch(self, indices: range) -> Batch:
         """Scenes as uint8 (B, H, W, 3)."""
         return {"pixels": pictures.stack([self.dataset[index]["pixels"] for index in indices])}
@@ -102,7 +113,7 @@ class VQGANObjective(Objective):
         is_adverse = progress >= self.settings.adversary_from
         if name == "adversary":
             return self._adversary_loss(is_adverse)
-        network = self.networks["vqgan"]
+        network = self.network
         pixels = pictures.to_float(batch["pixels"]).contiguous(memory_format=torch.channels_last)
         latents = network.latents(pixels)  # (B, D, h, w)
         self._remember(latents.detach())
@@ -155,7 +166,7 @@ class VQGANObjective(Objective):
             chosen = torch.randint(len(flat), (len(dead),), generator=generator).to(flat.device)
             self.code_counts[dead] = 1.0
             self.code_sums[dead] = flat[chosen].float()
-        table = self.networks["vqgan"].codebook.weight
+        table = self.network.codebook.weight
         table.data.copy_(self.code_sums / self.code_counts.clamp_min(1e-5)[:, None])
 
     def sheet(self, networks: nn.ModuleDict) -> Image.Image:
@@ -164,7 +175,7 @@ class VQGANObjective(Objective):
             world=self.settings.world, seed=PREVIEW_SEED, size=self.settings.network.resolution
         )
         shown = pictures.stack([dataset[index]["pixels"] for index in range(24)])
-        network = networks["vqgan"]
+        network = _vqgan(networks)
         device = next(network.parameters()).device
         pixels = pictures.to_float(shown.to(device))
         drawn = (
@@ -172,7 +183,7 @@ class VQGANObjective(Objective):
             if self.is_started
             else network.decode(network.latents(pixels))
         )
-        return pictures.rows([list(shown.numpy()), list(pictures.to_uint8(drawn))], num_columns=12)
+        return pictures.rows([list(shown.numpy()), list(to_uint8(drawn))], num_columns=12)
 
     def export(self, networks: nn.ModuleDict) -> Export:
         """The autoencoder alone."""
@@ -186,7 +197,8 @@ class VQGANObjective(Objective):
     def _adversary_loss(self, is_adverse: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """Hinge loss (Lim and Ye 2017); nothing to learn before the adversary counts."""
         if not is_adverse:
-            return sum(parameter.sum() for parameter in self.adversary.parameters()) * 0.0, {}
+            nothing = [parameter.sum() for parameter in self.adversary.parameters()]
+            return torch.stack(nothing).sum() * 0.0, {}
         real = self.adversary(self._last["pixels"])[-1]
         fake = self.adversary(self._last["drawn"])[-1]
         loss = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
@@ -200,7 +212,7 @@ class VQGANObjective(Objective):
             real = self.adversary(pixels)
         self.adversary.requires_grad_(True)
         deception = -fake[-1].mean()
-        last = self.networks["vqgan"].decoder.conv_out.weight
+        last = self.network.decoder.conv_out.weight
         pull = torch.autograd.grad(reconstruction, last, retain_graph=True)[0].norm()
         push = torch.autograd.grad(deception, last, retain_graph=True)[0].norm()
         adaptive = (pull / (push + 1e-4)).clamp(0, 1e4).detach()
@@ -236,7 +248,7 @@ class VQGANObjective(Objective):
             centres = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], centres)
         self.code_counts.fill_(1.0)
         self.code_sums.copy_(centres)
-        self.networks["vqgan"].codebook.weight.data.copy_(centres)
+        self.network.codebook.weight.data.copy_(centres)
         self.is_started.fill_(True)
 
 
@@ -263,6 +275,12 @@ class Adversary(nn.Module):
         for conv, norm in zip(self.convs, self.norms, strict=True):
             features.append(F.leaky_relu(norm(conv(features[-1])), 0.2))
         return [*features, self.last(features[-1])]
+
+
+def _vqgan(networks: nn.ModuleDict) -> vqgan.VQGAN:
+    network = networks["vqgan"]
+    assert isinstance(network, vqgan.VQGAN), type(network)
+    return network
 
 
 def _edge_distance(drawn: Tensor, pixels: Tensor) -> Tensor:

@@ -1,0 +1,49 @@
+"""The tiny recipes train, ship and draw: the whole way from nothing to nine pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nonette.checkpoints.format import read
+from nonette.cli.main import main
+from nonette.core.types import Request
+from nonette.engine import LocalEngine
+
+
+def trained(recipe: str, runs: Path) -> Path:
+    """The model folder of a recipe, trained through the command line."""
+    assert main(["train", recipe, "--runs", str(runs)]) == 0
+    lines = [
+        json.loads(line) for line in (runs / recipe / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert [line["step"] for line in lines] == list(range(1, 21))
+    assert list((runs / recipe).glob("sheet-*.png"))
+    return runs / recipe / "model"
+
+
+def test_from_nothing_to_nine_pictures(tmp_path):
+    trained("vqgan_tiny", tmp_path)
+    folder = trained("seq2seq_tiny", tmp_path)
+    (drawing,) = LocalEngine(str(folder)).draw([Request(prompt="a red cat", ranks=False)])
+    assert [picture.pixels.shape for picture in drawing.pictures] == [(32, 32, 3)] * 9
+    assert drawing.unknown_words == ()
+    assert not list(tmp_path.glob("tokenizer-cpu.json"))  # only the tiny world's was made
+
+
+def test_rankers_and_judges_ship_too(tmp_path):
+    assert read(trained("clip_tiny", tmp_path)).network("clip").config.embedding_size == 16
+    assert "thresholds" in read(trained("judge_tiny", tmp_path)).settings
+
+
+def test_mistakes_are_one_line_and_train_nothing(tmp_path, capsys):
+    assert main(["train", "vqgan_tinny", "--runs", str(tmp_path / "runs")]) == 2
+    assert "did you mean 'vqgan_tiny'" in capsys.readouterr().err
+    assert main(["train", "vqgan_tiny", "--set", "batch_sise=2", "--runs", str(tmp_path)]) == 2
+    assert "batch_size" in capsys.readouterr().err
+    assert main(["train", "vqgan_tiny", "--set", "batch_size", "--runs", str(tmp_path)]) == 2
+    assert "NAME=VALUE" in capsys.readouterr().err
+    for words in (["--minutes", "nan"], ["--steps", "0"], ["--set", "batch_size=0"]):
+        assert main(["train", "vqgan_tiny", "--runs", str(tmp_path), *words]) == 2
+        assert "must be" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
