@@ -27,6 +27,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from nonette.nn.attention import attention
+
 NORM_EPSILON = 1e-5
 
 
@@ -151,7 +153,9 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) -> (..., width)."""
-        return F.layer_norm(x, self.bias.shape, self.weight, self.bias, NORM_EPSILON)
+        # torch's mixed kernel wants scale and bias in float32; a bias alone it wants in x's type
+        bias = self.bias if self.weight is not None else self.bias.to(x.dtype)
+        return F.layer_norm(x, bias.shape, self.weight, bias, NORM_EPSILON)
 
 
 class GatedFeedForward(nn.Module):
@@ -193,9 +197,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Each position of x (B, N, D) sees those `mask` allows; without one, all up to its own."""
         query, key, value = self._project(x)
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None
-        )
+        mixed = attention(query, key, value, mask, is_causal=mask is None)
         return self.norm_out(self.out(rearrange(mixed, "b h n e -> b n (h e)")))
 
     def step(self, x: Tensor, position: int, keys: Tensor, values: Tensor) -> Tensor:
@@ -234,7 +236,7 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, encoded: Tensor, mask: Tensor) -> Tensor:
         """Positions x (B, N, D) look at the text (B, L, D) where `mask` (B, 1, 1, L) allows."""
         key, value = self.remember(encoded)
-        mixed = F.scaled_dot_product_attention(self._query(x), key, value, attn_mask=mask)
+        mixed = attention(self._query(x), key, value, mask)
         return self.norm_out(self.out(rearrange(mixed, "b h n e -> b n (h e)")))
 
     def step(self, x: Tensor, layer: int, memory: TextMemory) -> Tensor:

@@ -30,6 +30,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from nonette.core.errors import InputError
+from nonette.nn.attention import attention
 
 INITIAL_LOGIT_SCALE = math.log(1 / 0.07)  # section 2.5: temperature 0.07
 
@@ -301,7 +302,7 @@ class Block(nn.Module):
         """Tokens (B, N, D) to the same shape; `mask` is True where a query may see a key."""
         qkv = self.query_key_value(self.norm_attention(x))  # (B, N, 3 D)
         q, k, v = rearrange(qkv, "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, h, N, D/h)
+        seen = attention(q, k, v, mask)  # (B, h, N, D/h)
         x = x + self.attention_out(rearrange(seen, "b h n d -> b n (h d)"))
         hidden = self.feed_forward_in(self.norm_feed_forward(x))  # (B, N, 4 D)
         hidden = (

@@ -12,11 +12,11 @@ from nonette.training.objectives.judge import Settings, words_of
 
 
 def _richer(world: World) -> World:
-    """The world with more told attributes: the judge must know them all equally well."""
+    """The world with more things and told attributes: the judge must know them all well."""
     return dataclasses.replace(
         world,
         name=f"{world.name}-judge",
-        plan_shares=(0.3, 0.25, 0.25, 0.2),
+        plan_shares=(0.2, 0.2, 0.45, 0.15),
         look_shares=(0.75, 0.6, 0.75, 1.0),
         material_shares=(0.5, 0.5, 0.5, 0.6),
         style_shares=(0.45, 0.35, 0.35, 0.5),

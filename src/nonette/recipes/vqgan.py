@@ -53,7 +53,7 @@ def vqgan_cpu(runs: Path) -> TrainConfig:
         objective="nonette.training.objectives.vqgan:VQGANObjective",
         settings=Settings(network=CPU_NETWORK, world=CPU_WORLD),
         seed=0,
-        batch_size=8,
+        batch_size=16,
         minutes=20,
         optimiser="muon",
         learning_rate={"autoencoder": 2e-3, "adversary": 4e-4},

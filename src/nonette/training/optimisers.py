@@ -5,7 +5,7 @@ matrix along the orthogonal matrix nearest to its momentum, found by five Newton
 sample it learned about twice as fast as AdamW in our small runs. Kernels of convolutions count as
 matrices (out, in · height · width). torch has a Muon of its own, which iterates in bfloat16
 whatever the machine; without bfloat16 products that takes longer than the training step, so this
-one works in the weights' own type.
+one does so only where the machine multiplies bfloat16 in hardware.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
+
+from nonette.nn import device as devices
 
 NEWTON_SCHULZ = (
     3.4445,
@@ -53,16 +55,19 @@ class Muon(Optimizer):
                 update = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)
                 scale = ADAMW_RMS * max(update.shape) ** 0.5
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(
-                    orthogonalised(update).view_as(parameter), alpha=-group["lr"] * scale
-                )
+                nearest = orthogonalised(update, devices.pick_dtype(update.device))
+                parameter.add_(nearest.view_as(parameter), alpha=-group["lr"] * scale)
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """About the nearest matrix (m, n) with all singular values 1, found with products alone."""
+def orthogonalised(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """About the nearest matrix (m, n) with all singular values 1, found with products alone.
+
+    The iteration needs no precision (its authors run it in bfloat16): `dtype` is what it works in
+    and returns.
+    """
     a, b, c = NEWTON_SCHULZ
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = x / x.norm().clamp_min(1e-7)
+    x = (x / x.norm().clamp_min(1e-7)).to(dtype)
     for _ in range(NUM_NEWTON_SCHULZ_STEPS):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

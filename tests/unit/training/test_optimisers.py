@@ -23,6 +23,14 @@ def test_orthogonalised_keeps_directions_and_levels_singular_values(shape):
     assert off_diagonal.abs().max() < 1e-3
 
 
+def test_orthogonalised_needs_no_precision():
+    matrix = torch.randn(24, 40, generator=torch.Generator().manual_seed(0))
+    rough = orthogonalised(matrix, torch.bfloat16)
+    assert rough.dtype == torch.bfloat16
+    levels = torch.linalg.svdvals(rough.float())
+    assert 0.5 < levels.min() and levels.max() < 1.4
+
+
 def test_muon_solves_least_squares():
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(256, 32, generator=generator)

@@ -2,8 +2,9 @@
 
 Cross-entropy over the codes of a frozen VQGAN, teacher-forced, with captions dropped for a share of
 the samples so that guidance has an unconditional branch (Ho and Salimans 2022, "Classifier-free
-diffusion guidance", as DALL·E mini uses it). Codes are made on the fly: encoding costs less than a
-tenth of a step and every picture is new.
+diffusion guidance", as DALL·E mini uses it). Codes are made on the fly. Where the network is small,
+painting and encoding cost as much as learning: `distinct` then lets the series of scenes repeat,
+with codes and captions kept in memory from their first time on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from nonette.checkpoints import store
 from nonette.checkpoints.format import read
+from nonette.core.errors import InputError
 from nonette.data.scenes import corpus
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import World
@@ -43,6 +45,7 @@ class Settings:
         resolution: Pictures' height and width in pixels.
         data_seed: Seed of the scenes.
         dropped_captions: Share of samples whose caption is empty.
+        distinct: Scenes after which the series repeats, a multiple of the batch size; 0 for never.
         start: Name or folder of a checkpoint to take the first weights from, or "".
         drawing: Pipeline settings that the finished model is shipped with.
     """
@@ -54,6 +57,7 @@ class Settings:
     resolution: int
     data_seed: int = 1
     dropped_captions: float = 0.1
+    distinct: int = 0
     start: str = ""
     drawing: dict[str, float | int]
 
@@ -83,29 +87,58 @@ class Seq2SeqObjective(Objective):
         self.optimised = {"bart": list(network.parameters())}
         self._pipeline(self.networks)  # parts that do not fit are known before anything is trained
         self.empty = torch.tensor(self.tokenizer.encode("", settings.network.text_length))
+        self.kept: dict[int, dict[str, Tensor]] = {}  # batches without pixels, by their first scene
 
     def batch(self, indices: range) -> Batch:
-        """Scenes as uint8 (B, H, W, 3) and caption ids (B, L), some of the empty caption."""
-        samples = [self.dataset[index] for index in indices]
-        length = self.settings.network.text_length
-        text = torch.tensor(
-            [self.tokenizer.encode(normalise(sample["caption"]), length) for sample in samples]
-        )
-        is_dropped = torch.tensor([self._is_dropped(index) for index in indices])
-        text = torch.where(is_dropped[:, None], self.empty, text)
-        return {"pixels": pictures.stack([sample["pixels"] for sample in samples]), "text": text}
+        """Caption ids (B, L), some of the empty caption, with "codes" (B, N, K) or "pixels".
 
-    def loss(
-        self, name: str, batch: Batch, step: int, progress: float
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean cross-entropy of a code in nats."""
+        Codes are there where this process has encoded these scenes before, else uint8 pixels
+        (B, H, W, 3) and "first", the number of their first.
+
+        Raises:
+            InputError: `distinct` is no multiple of the batch size.
+        """
+        distinct = self.settings.distinct
+        if distinct and distinct % len(indices):
+            limit = f"it must be a multiple of batch_size {len(indices)}"
+            raise InputError("distinct", distinct, limit)
+        first = indices.start % distinct if distinct else indices.start
+        scenes = self.kept.get(first) or self._paint(range(first, first + len(indices)))
+        is_dropped = torch.tensor([self._is_dropped(index) for index in indices])
+        return scenes | {"text": torch.where(is_dropped[:, None], self.empty, scenes["caption"])}
+
+    def _paint(self, numbers: range) -> Batch:
+        """The scenes of these numbers: "pixels", "caption" ids and "first"."""
+        samples = [self.dataset[number] for number in numbers]
+        length = self.settings.network.text_length
+        texts = [self.tokenizer.encode(normalise(sample["caption"]), length) for sample in samples]
+        return {
+            "pixels": pictures.stack([sample["pixels"] for sample in samples]),
+            "caption": torch.tensor(texts),
+            "first": torch.tensor(numbers.start),
+        }
+
+    def _encode(self, batch: Batch) -> Tensor:
+        """The codes (B, N, K) of a batch with pixels, kept if these scenes will come again."""
         with torch.no_grad():
             pixels = pictures.to_float(batch["pixels"]).contiguous(
                 memory_format=torch.channels_last
             )
             codes = codes_to_blocks(
                 self.vqgan.encode(pixels), self.settings.network.codes_per_position
-            )  # (B, N, K)
+            )
+        if self.settings.distinct:
+            self.kept[int(batch["first"])] = {
+                "codes": codes.to("cpu", torch.int16),
+                "caption": batch["caption"].cpu(),
+            }
+        return codes
+
+    def loss(
+        self, name: str, batch: Batch, step: int, progress: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean cross-entropy of a code in nats."""
+        codes = batch["codes"].long() if "codes" in batch else self._encode(batch)  # (B, N, K)
         text = batch["text"]
         longest = int(
             (text != self.settings.network.pad_id).sum(1).max()
