@@ -54,13 +54,13 @@ TIMES: Mapping[str, tuple[str, ...]] = {
 # beside others of their kind. What is alone may be where there is more of it.
 SHOWS: Mapping[str, frozenset[str]] = {
     "moon": frozenset({"globe"}),
-    "space": frozenset({"planet"}),
+    "space": frozenset({"planet", "star"}),
     "beach": frozenset({"sun", "sun_face", "cloud", "wave"}),
     "desert": frozenset({"sun", "sun_face"}),
     "forest": frozenset({"tree", "pine_tree", "christmas_tree"}),
     "snow": frozenset({"tree", "pine_tree", "christmas_tree"}),
     "underwater": frozenset({"bubbles", "coral"}),
-    "city": frozenset({"office_building", "hotel", "love_hotel"}),
+    "city": frozenset({"office_building", "hotel", "love_hotel", "house"}),
     "meadow": frozenset({"sun", "sun_face", "cloud"}),
     "mountains": frozenset({"mountain", "snowy_mountain", "mount_fuji"}),
     "room": frozenset({"window"}),
