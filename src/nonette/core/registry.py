@@ -19,6 +19,8 @@ NETWORKS: Mapping[str, str] = {
     "bart": "nonette.models.bart:Bart",
     "clip": "nonette.models.clip:CLIP",
     "judge": "nonette.models.judge:Judge",
+    "kl_autoencoder": "nonette.models.kl_autoencoder:AutoencoderKL",
+    "taesd": "nonette.models.taesd:TAESD",
 }
 
 SYSTEMS: Mapping[str, str] = {
