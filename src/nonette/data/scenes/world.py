@@ -111,6 +111,7 @@ CPU_WORLD = World(
     styles=("plain", "watercolour", "pencil", "pixel_art", "neon", "blueprint"),
     relations=("left_of", "right_of", "above", "below", "on", "next_to"),
     max_count=4,
+    plan_shares=(0.32, 0.18, 0.40, 0.10),  # two things are the hardest to draw
     size_share=0.06,
 )
 
