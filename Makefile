@@ -39,7 +39,7 @@ clean:  # everything that was installed or cached; runs/ stays
 	@touch $@
 
 .venv/test: .venv/core
-	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test]'
+	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,serve]'
 	@touch $@
 
 .PHONY: draw test check bench train clean

@@ -1,0 +1,54 @@
+"""The application: every route, behind one frame, over one queue.
+
+`create_app` opens the database and nothing else; the workers are other processes. What routes need
+hangs on `app.state.house`; `house.py` says how they ask for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from nonette.core.version import version
+from nonette.server import errors
+from nonette.server.database import Database
+from nonette.server.house import House
+from nonette.server.hub import Hub
+from nonette.server.middleware import Frame
+from nonette.server.queue import Queue
+from nonette.server.routes import health, jobs
+from nonette.server.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API over the database that the settings name.
+
+    Raises:
+        NonetteError: The database cannot be used, or is of a newer Nonette.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.url)
+    database.upgrade()
+    queue = Queue(database, settings)
+    house = House(settings=settings, database=database, queue=queue, hub=Hub(queue))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        telling = asyncio.create_task(house.hub.run())
+        yield
+        telling.cancel()
+        await house.hub.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await telling
+        database.close()
+
+    app = FastAPI(title="Nonette", version=version(), lifespan=lifespan)
+    app.state.house = house
+    app.add_middleware(Frame, settings=settings)
+    errors.install(app)
+    for routes in (health, jobs):
+        app.include_router(routes.router)
+    return app

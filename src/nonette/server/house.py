@@ -1,0 +1,34 @@
+"""What an API process works with, and how a route asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from nonette.server.database import Database
+from nonette.server.hub import Hub
+from nonette.server.queue import Queue
+from nonette.server.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """The parts of one API process; there is one of each."""
+
+    settings: Settings
+    database: Database
+    queue: Queue
+    hub: Hub
+
+
+def house_of(request: Request) -> House:
+    """The house of the app that answers this request."""
+    house = request.app.state.house
+    assert isinstance(house, House)
+    return house
+
+
+Inside = Annotated[House, Depends(house_of)]
+"""A route's parameter that is the house."""

@@ -1,0 +1,125 @@
+"""Tells who waits what happens to their jobs: one look at the database for all of them.
+
+A task asks for the number of the last change a few times a second, and only where there was one
+looks at the jobs that somebody watches. So a thousand open streams cost one small query each tick.
+What is told is the job as it is now (`JobView`), never a difference: a reader who missed something
+misses nothing, and `JobView.version` is where to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio.to_thread
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from nonette.server.queue import JobView, Queue
+
+TICK = 0.1  # seconds between looks for changes
+OUTLOOK_SECONDS = 2.0  # between fresh positions and estimates for those who wait
+
+log = structlog.get_logger(__name__)
+
+
+class Hub:
+    """The watchers of one API process. Its methods belong to the event loop it was started in."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self._watchers: dict[str, set[asyncio.Queue[JobView]]] = {}
+        self._version = -1
+        self._is_closed = False
+
+    @property
+    def num_watchers(self) -> int:
+        """How many streams are open."""
+        return sum(len(queues) for queues in self._watchers.values())
+
+    async def run(self) -> None:
+        """Look for changes until cancelled."""
+        next_outlook = 0.0
+        while True:
+            await asyncio.sleep(TICK)
+            if not self._watchers:
+                self._version = -1
+                continue
+            try:
+                changed = await self._changed()
+                now = time.monotonic()
+                if now >= next_outlook:
+                    next_outlook = now + OUTLOOK_SECONDS
+                    changed = set(self._watchers)
+                if changed:
+                    await self._tell(changed)
+            except DBAPIError as error:  # a database that is away may come back
+                log.error("database_error", reason=str(error.orig))
+                await asyncio.sleep(1.0)
+
+    async def close(self) -> None:
+        """End every stream; those who watched come back with their last id."""
+        self._is_closed = True
+        for queues in self._watchers.values():
+            for queue in queues:
+                queue.put_nowait(_END)
+
+    async def watch(self, job_id: str, owner: str | None = None) -> AsyncIterator[JobView]:
+        """The job now, and again after each change, until it has ended or the server closes.
+
+        Raises:
+            ApiError: 404 where there is no such job, or it is another's.
+        """
+        inbox: asyncio.Queue[Any] = asyncio.Queue()
+        self._watchers.setdefault(job_id, set()).add(inbox)
+        try:
+            last = await anyio.to_thread.run_sync(self.queue.look, job_id, owner)
+            yield last
+            while not last.has_ended and not self._is_closed:
+                view = await inbox.get()
+                while not inbox.empty():  # a slow reader gets the newest alone
+                    view = inbox.get_nowait()
+                if view is _END:
+                    return
+                if view != last:
+                    last = view
+                    yield view
+        finally:
+            watchers = self._watchers[job_id]
+            watchers.discard(inbox)
+            if not watchers:
+                del self._watchers[job_id]
+
+    async def wait(self, job_id: str, timeout: float) -> JobView:
+        """The job once it has ended.
+
+        Raises:
+            TimeoutError: It had not after `timeout` seconds, or the server closes.
+            ApiError: 404 where there is no such job.
+        """
+        async with asyncio.timeout(timeout):
+            async for view in self.watch(job_id):
+                if view.has_ended:
+                    return view
+        raise TimeoutError(f"the server closes while {job_id} goes on")
+
+    async def _changed(self) -> set[str]:
+        """Watched jobs that changed since the last look."""
+        last, changed = await anyio.to_thread.run_sync(self.queue.changes_since, self._version)
+        self._version = last
+        return self._watchers.keys() & set(changed)
+
+    async def _tell(self, job_ids: set[str]) -> None:
+        views = await anyio.to_thread.run_sync(self.queue.look_at, list(job_ids))
+        for job_id, view in views.items():
+            for inbox in self._watchers.get(job_id, ()):
+                inbox.put_nowait(view)
+        for job_id in job_ids - views.keys():  # deleted while it was watched
+            for inbox in self._watchers.get(job_id, ()):
+                inbox.put_nowait(_END)
+
+
+_END: Any = dataclasses.make_dataclass("End", [])()

@@ -1,0 +1,1 @@
+"""What the API answers, one file a group of routes, each with its `router`."""

@@ -1,0 +1,218 @@
+"""The jobs API: submit, look, follow, cancel, fetch. A job outlives the connection it came over."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, ConfigDict, Field
+
+from nonette.core import types
+from nonette.server.errors import not_found
+from nonette.server.house import Inside
+from nonette.server.identity import Asker
+from nonette.server.queue import JobView, Submission, fingerprint
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+MEDIA_TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
+
+
+class Wish(BaseModel):
+    """What to draw; what is left out is as the model's own settings say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    prompt: str = Field(examples=["a kangaroo made of cheese on the moon"])
+    model: str = ""
+    negative_prompt: str = ""
+    num_pictures: int = 9
+    candidates: int | None = None
+    size: str = "auto"
+    seed: int | None = Field(default=None, description="By lot where it is left out.")
+    guidance: float | None = None
+    steps: int | None = None
+    sampler: str | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    ranks: bool = True
+    format: Literal["png", "webp", "jpeg"] = "png"
+    previews: bool = False
+
+
+class ResultAnswer(BaseModel):
+    """One picture of a job."""
+
+    id: str
+    url: str
+    seed: int
+    score: float | None
+    width: int
+    height: int
+
+
+class JobAnswer(BaseModel):
+    """A job as it is now."""
+
+    id: str
+    object: Literal["job"] = "job"
+    state: Literal["waiting", "running", "done", "failed", "cancelled", "refused"]
+    version: int
+    model: str
+    request: dict[str, Any]
+    position: int | None = Field(description="1 is next; null where it does not wait.")
+    estimated_seconds: float | None = Field(
+        description="Until it is done, from measured speed; null while nothing was measured."
+    )
+    progress: dict[str, Any]
+    reason: dict[str, Any] | None
+    unknown_words: list[str]
+    seconds: float | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    results: list[ResultAnswer]
+
+
+class JobList(BaseModel):
+    """Jobs, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[JobAnswer]
+
+
+@router.post("", status_code=202)
+def submit(
+    wish: Wish,
+    house: Inside,
+    caller: Asker,
+    request: Request,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+) -> JobAnswer:
+    """Accept a job; once this is answered, it is on disk and will end."""
+    values = wish.model_dump(exclude={"format", "previews"})
+    if values["seed"] is None:
+        values["seed"] = secrets.randbelow(types.MAX_RANDOM_SEED)
+    view = house.queue.submit(
+        Submission(
+            owner=caller.owner,
+            request=types.Request(**values),
+            weight=caller.weight,
+            max_waiting=caller.max_waiting,
+            format=wish.format,
+            previews=wish.previews,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint(wish.model_dump(mode="json")),
+            request_id=request.state.request_id,
+        )
+    )
+    response.headers["Location"] = f"/api/jobs/{view.id}"
+    return answer(view)
+
+
+@router.get("")
+def list_jobs(
+    house: Inside, caller: Asker, limit: Annotated[int, Query(ge=1, le=200)] = 50
+) -> JobList:
+    """The caller's jobs, newest first."""
+    return JobList(data=[answer(view) for view in house.queue.jobs_of(caller.owner, limit=limit)])
+
+
+@router.get("/{job_id}")
+def look(job_id: str, house: Inside, caller: Asker) -> JobAnswer:
+    """The job as it is now."""
+    return answer(house.queue.look(job_id, caller.owner))
+
+
+@router.post("/{job_id}/cancel")
+def cancel(job_id: str, house: Inside, caller: Asker) -> JobAnswer:
+    """End the job as cancelled, unless it has ended already."""
+    return answer(house.queue.cancel(job_id, caller.owner))
+
+
+LastEventId = Annotated[str | None, Header()]
+
+
+def _followed(
+    job_id: str, house: Inside, caller: Asker, last_event_id: LastEventId = None
+) -> JobView:
+    """The job to follow; 204, which tells a browser to stop coming back, once it has been told."""
+    view = house.queue.look(job_id, caller.owner)
+    if view.has_ended and str(view.version) == last_event_id:
+        raise HTTPException(204)
+    return view
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={204: {"description": "It has ended, and `Last-Event-ID` was its last event."}},
+)
+async def follow(
+    house: Inside,
+    job: Annotated[JobView, Depends(_followed)],
+    last_event_id: LastEventId = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """The job as server-sent events, until it has ended; each event is the whole job."""
+    async for view in house.hub.watch(job.id):
+        if str(view.version) == last_event_id:
+            last_event_id = None  # told before; what changes from here on is news
+            continue
+        data = answer(view).model_dump(mode="json")
+        yield ServerSentEvent(event=view.state, id=str(view.version), data=data)
+
+
+@router.get("/{job_id}/preview", response_class=Response)
+def preview(job_id: str, house: Inside, caller: Asker) -> Response:
+    """A JPEG of what is drawn so far; 404 while there is nothing."""
+    content = house.queue.preview(job_id, caller.owner)
+    if content is None:
+        raise not_found("preview", job_id)
+    return Response(content, media_type="image/jpeg")
+
+
+@router.get("/{job_id}/pictures/{picture_id}", response_class=FileResponse)
+def picture(job_id: str, picture_id: str, house: Inside, caller: Asker) -> FileResponse:
+    """One of the job's pictures."""
+    for result in house.queue.look(job_id, caller.owner).results:
+        if result.id == picture_id:
+            path = house.settings.data_dir / result.path
+            return FileResponse(path, media_type=MEDIA_TYPES[result.format])
+    raise not_found("picture", picture_id)
+
+
+def answer(view: JobView) -> JobAnswer:
+    """The job as JSON."""
+    return JobAnswer(
+        id=view.id,
+        state=view.state,  # type: ignore[arg-type]
+        version=view.version,
+        model=view.model,
+        request=dict(view.request),
+        position=view.position,
+        estimated_seconds=view.estimated_seconds,
+        progress={"done": view.done_steps, "total": view.total_steps, "phase": view.phase},
+        reason=None if view.reason is None else dict(view.reason),
+        unknown_words=list(view.unknown_words),
+        seconds=view.seconds,
+        created_at=view.created_at,
+        started_at=view.started_at,
+        finished_at=view.finished_at,
+        results=[
+            ResultAnswer(
+                id=result.id,
+                url=f"/api/jobs/{view.id}/pictures/{result.id}",
+                seed=result.seed,
+                score=result.score,
+                width=result.width,
+                height=result.height,
+            )
+            for result in view.results
+        ],
+    )

@@ -1,0 +1,109 @@
+"""What an operator can set, each with its default, its limits and what it means.
+
+Every field is read from the environment as `NONETTE_SERVER_<FIELD>`; `docs/settings.md` is made
+from the fields themselves. It knows no part of the server.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nonette.core.errors import InputError
+
+PREFIX = "NONETTE_SERVER_"
+MAX_LEASE = 600.0  # seconds; a lease that ends later than this from now is of another boot
+
+KeysNeeded = Literal["beyond-loopback", "always", "never-even-on-open-networks"]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set about a server and its workers."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".local" / "share" / "nonette" / "server",
+        description="Folder of everything that is kept: the database, pictures and uploads.",
+    )
+    database_url: str = Field(
+        default="",
+        description="`postgresql://…` for PostgreSQL; empty is SQLite in the data folder.",
+    )
+    models: tuple[str, ...] = Field(
+        default=("scenes-ar",), min_length=1, description="Models offered; the first is default."
+    )
+    model_aliases: dict[str, str] = Field(
+        default_factory=dict,
+        description='Other names for models, as `{"dall-e-2": "scenes-ar"}`.',
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    api_keys: KeysNeeded = Field(
+        default="beyond-loopback",
+        description="Who needs an API key: everyone, nobody at all, or everyone as soon as the "
+        "API listens beyond loopback.",
+    )
+
+    max_waiting: int = Field(
+        default=2_000, ge=1, description="Jobs that may wait; beyond, new ones are answered 429."
+    )
+    max_waiting_per_owner: int = Field(
+        default=100, ge=1, description="Jobs of one owner that may wait or run."
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, le=20, description="Times that a job may be begun before it has failed."
+    )
+    lease_seconds: float = Field(
+        default=30.0,
+        ge=1.0,
+        le=MAX_LEASE,
+        description="How long a worker may be silent before its jobs go to another.",
+    )
+    batch_jobs: int = Field(
+        default=8, ge=1, le=64, description="Most jobs that a worker draws in one call."
+    )
+    batch_candidates: int = Field(
+        default=72, ge=1, description="Most candidates that a worker draws in one call."
+    )
+    longest_wait: float = Field(
+        default=540.0,
+        gt=0,
+        description="Seconds that a caller who waits for the answer may be kept waiting by the "
+        "estimate; beyond, the answer is 429 at once.",
+    )
+    max_body_bytes: int = Field(
+        default=1 << 20, ge=1 << 10, description="Largest body of a request without uploads."
+    )
+    max_upload_bytes: int = Field(
+        default=50_000_000, ge=1 << 10, description="Largest body of a request with uploads."
+    )
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="Log lines as JSON, or as text for people."
+    )
+
+    @property
+    def url(self) -> str:
+        """The database's address as SQLAlchemy takes it."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir / 'nonette.sqlite3'}"
+        scheme, colon, rest = self.database_url.partition("://")
+        known = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+        return f"{known.get(scheme, scheme)}{colon}{rest}"
+
+
+def load(**given: object) -> Settings:
+    """The settings of the environment, with those given here before them.
+
+    Raises:
+        InputError: A value cannot be used; the message names the setting.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise InputError(field, first.get("input"), first["msg"]) from error

@@ -1,0 +1,181 @@
+"""What the database holds. Times are Unix seconds; `lease_until` and `seen` are of its own clock.
+
+`migrations/versions` makes these tables; a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, MetaData, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+WAITING, RUNNING = "waiting", "running"
+DONE, FAILED, CANCELLED, REFUSED = "done", "failed", "cancelled", "refused"
+STATES = (WAITING, RUNNING, DONE, FAILED, CANCELLED, REFUSED)
+ENDED = (DONE, FAILED, CANCELLED, REFUSED)
+
+Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only as INTEGER
+
+
+class Base(DeclarativeBase):
+    """All tables, with constraints named so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dict[str, Any]: JSON(none_as_null=True), list[str]: JSON}  # noqa: RUF012
+
+
+class QueueState(Base):
+    """One row that every change of a job locks first, so that changes are in one order.
+
+    Attributes:
+        changes: How many there were; a job's `version` is the number of its last one.
+        turn: The largest `turn` that has been begun: where newcomers join the round.
+    """
+
+    __tablename__ = "queue_state"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    changes: Mapped[int] = mapped_column(Number)
+    turn: Mapped[float]
+
+
+class Job(Base):
+    """One wish for pictures, from its acceptance to its one end.
+
+    Attributes:
+        number: The order of arrival, whatever clocks say.
+        owner: Whose it is: `account:…`, `guest:…` or `local`.
+        kind: Which door it came through, such as `jobs` or `images.generations`.
+        request: The fields of `core.types.Request` that are JSON.
+        inputs: Uploads by field of the request, such as `{"source": "upl_…"}`.
+        output: How pictures become files: `format`, `with_prompt`, `previews`.
+        batch_key: Jobs of one key may be drawn in one call.
+        cost: Candidates to draw.
+        turn: Its place in the round; the lowest is next, the oldest among equals.
+        turn_end: Where its owner's next job may join.
+        lease: Raised at every claim and cancel; a worker that knows an older one is too late.
+        reason: Why it did not end as done: `code` and `message`.
+        version: The number of its last change.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("owner", "idempotency_key"),
+        Index(None, "state", "turn", "number"),
+        Index(None, "owner", "turn_end"),
+        Index(None, "owner", "number"),
+        Index(None, "version"),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    owner: Mapped[str]
+    kind: Mapped[str]
+    model: Mapped[str]
+    request: Mapped[dict[str, Any]]
+    inputs: Mapped[dict[str, Any]]
+    output: Mapped[dict[str, Any]]
+    batch_key: Mapped[str]
+    cost: Mapped[float]
+    turn: Mapped[float]
+    turn_end: Mapped[float]
+    state: Mapped[str]
+    reason: Mapped[dict[str, Any] | None]
+    attempts: Mapped[int]
+    lease: Mapped[int]
+    lease_until: Mapped[float | None]
+    worker: Mapped[str | None]
+    done_steps: Mapped[int]
+    total_steps: Mapped[int]
+    phase: Mapped[str]
+    version: Mapped[int] = mapped_column(Number)
+    request_id: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    fingerprint: Mapped[str]
+    unknown_words: Mapped[list[str]]
+    seconds: Mapped[float | None]
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+
+class Preview(Base):
+    """What a running job looks like so far: one JPEG of all its pictures, replaced as it grows."""
+
+    __tablename__ = "previews"
+
+    job_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(Number)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PictureRow(Base):
+    """One picture that a job became; its file lies in the data folder under `path`.
+
+    Attributes:
+        place: 0 is the best match.
+        path: Relative to the data folder.
+    """
+
+    __tablename__ = "pictures"
+    __table_args__ = (
+        UniqueConstraint("job_id", "place"),
+        Index(None, "owner", "created_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    job_id: Mapped[str]
+    owner: Mapped[str]
+    place: Mapped[int]
+    path: Mapped[str]
+    format: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    num_bytes: Mapped[int]
+    sha256: Mapped[str]
+    seed: Mapped[int] = mapped_column(Number)
+    score: Mapped[float | None]
+    created_at: Mapped[float]
+
+
+class Worker(Base):
+    """A worker process that has reported.
+
+    Attributes:
+        seen: When it last did, by the database's clock.
+    """
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    host: Mapped[str]
+    pid: Mapped[int]
+    started_at: Mapped[float]
+    seen: Mapped[float]
+
+
+class Model(Base):
+    """A model that some worker can draw with, and how fast it was.
+
+    Attributes:
+        capabilities: The fields of `core.types.Capabilities`.
+        seconds_per_candidate: A moving average over batches; None before the first.
+    """
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    capabilities: Mapped[dict[str, Any]]
+    seconds_per_candidate: Mapped[float | None]

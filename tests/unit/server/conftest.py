@@ -1,0 +1,61 @@
+"""A server of the flat engine on a real SQLite file."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from starlette.testclient import TestClient
+
+from nonette.core.types import Request
+from nonette.server import logs
+from nonette.server.app import create_app
+from nonette.server.database import Database
+from nonette.server.queue import Queue, Submission
+from nonette.server.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def log_lines():
+    """What was logged."""
+    lines = io.StringIO()
+    logs.set_up("json", lines)
+    return lines
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path / "data", models=("flat",))
+
+
+@pytest.fixture
+def database(settings):
+    settings.data_dir.mkdir()
+    database = Database(settings.url)
+    database.upgrade()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def queue(database, settings):
+    return Queue(database, settings)
+
+
+@pytest.fixture
+def client(settings):
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def wish():
+    """Makes a submission; what is not given is plain."""
+
+    def make(owner="ann", prompt="a fox", **changes):
+        fields = {
+            name: changes.pop(name) for name in list(changes) if name in Request.__annotations__
+        }
+        return Submission(owner=owner, request=Request(prompt=prompt, **fields), **changes)
+
+    return make
