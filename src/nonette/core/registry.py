@@ -18,9 +18,12 @@ NETWORKS: Mapping[str, str] = {
     "vqgan": "nonette.models.vqgan:VQGAN",
     "bart": "nonette.models.bart:Bart",
     "clip": "nonette.models.clip:CLIP",
+    "clip_text": "nonette.models.clip:TextEncoder",
+    "clip_image": "nonette.models.clip:ImageEncoder",
     "judge": "nonette.models.judge:Judge",
     "kl_autoencoder": "nonette.models.kl_autoencoder:AutoencoderKL",
     "taesd": "nonette.models.taesd:TAESD",
+    "unet": "nonette.models.unet:UNet",
 }
 
 SYSTEMS: Mapping[str, str] = {

@@ -3,7 +3,11 @@
 The published towers exactly (Radford et al. 2021, "Learning Transferable Visual Models From Natural
 Language Supervision", section 2.4; sizes in its tables 19 and 20): a pre-norm vision transformer
 read at its class token, and a causal text transformer read at the end-of-text token. `VIT_B_32` and
-`VIT_L_14` are OpenAI's.
+`VIT_L_14` are OpenAI's, `VIT_H_14` and `VIT_BIGG_14` OpenCLIP's (Cherti et al. 2023, "Reproducible
+Scaling Laws for Contrastive Language-Image Learning", and its code's model configs).
+
+`TextEncoder` and `ImageEncoder` are one tower alone, for networks that look at every token of a
+text (Stable Diffusion, unCLIP) or are told of a picture.
 
 Notable choices: three switches make the small towers that we train ourselves on little compute.
 `stem_channels` puts 3×3 convolutions of stride 2 before the patches (Xiao et al. 2021, "Early
@@ -21,7 +25,7 @@ of a tower, E size of the shared embedding, h heads.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -51,6 +55,7 @@ class ImageTowerConfig:
         width: Channels of a token, a multiple of `num_heads`.
         num_layers: Transformer blocks.
         num_heads: Attention heads.
+        hidden: Width inside the feed-forwards; None for four times `width`.
         stem_channels: Output channels of the 3×3 stride-2 convolutions before the patches; () for
             none. Their common stride, 2 ** len, must divide `patch_size`.
         mean: Of each colour in [0, 1]; pixels are normalised as (x - mean) / std.
@@ -65,6 +70,7 @@ class ImageTowerConfig:
     stem_channels: tuple[int, ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    hidden: int | None = None
 
     def __post_init__(self) -> None:
         if self.patch_size % 2 ** len(self.stem_channels):
@@ -163,6 +169,18 @@ VIT_L_14 = CLIPConfig(
     embedding_size=768,
     activation="quick_gelu",
 )
+VIT_H_14 = CLIPConfig(
+    image=replace(VIT_L_14.image, width=1280, num_layers=32),
+    text=replace(VIT_L_14.text, width=1024, num_layers=24, num_heads=16),
+    embedding_size=1024,
+    activation="gelu",
+)
+VIT_BIGG_14 = CLIPConfig(
+    image=replace(VIT_L_14.image, width=1664, num_layers=48, hidden=8192),
+    text=replace(VIT_L_14.text, width=1280, num_layers=32, num_heads=20),
+    embedding_size=1280,
+    activation="gelu",
+)
 
 
 class CLIP(nn.Module):
@@ -192,6 +210,59 @@ class CLIP(nn.Module):
         return F.normalize(self.text_tower(text_ids), dim=-1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TextEncoderConfig:
+    """A text tower alone.
+
+    Attributes:
+        text: The tower.
+        embedding_size: E, of the projected vectors; None where there is no projection.
+        activation: Of the feed-forwards.
+        reads: Which states of the tokens are given: the last block's, normed, or those before it.
+    """
+
+    text: TextTowerConfig
+    embedding_size: int | None
+    activation: Literal["quick_gelu", "gelu"]
+    reads: Literal["last", "penultimate"]
+
+
+class TextEncoder(nn.Module):
+    """Sentences as states of every token and one vector each."""
+
+    def __init__(self, config: TextEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text_tower = TextTower(config.text, config.embedding_size, config.activation)
+
+    def forward(self, text_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Ids (B, L) as states (B, L, D) and vectors of any length (B, E), or (B, D)."""
+        penultimate, last, vectors = self.text_tower.read(text_ids)
+        return (last if self.config.reads == "last" else penultimate), vectors
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageEncoderConfig:
+    """An image tower alone, the size E of its vectors and its feed-forwards' activation."""
+
+    image: ImageTowerConfig
+    embedding_size: int
+    activation: Literal["quick_gelu", "gelu"]
+
+
+class ImageEncoder(nn.Module):
+    """Pictures as one vector each."""
+
+    def __init__(self, config: ImageEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.image_tower = ImageTower(config.image, config.embedding_size, config.activation)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pictures (B, 3, size, size) in [-1, 1] as vectors (B, E) of any length."""
+        return self.image_tower(pixels)
+
+
 class ImageTower(nn.Module):
     """A vision transformer (Dosovitskiy et al. 2021), normed first, read at the class token."""
 
@@ -212,7 +283,7 @@ class ImageTower(nn.Module):
         self.positions = nn.Parameter(torch.empty(num_tokens, config.width))
         self.norm_before = nn.LayerNorm(config.width)
         self.blocks = nn.ModuleList(
-            Block(config.width, config.num_heads, activation, config.num_layers)
+            Block(config.width, config.num_heads, activation, config.num_layers, config.hidden)
             for _ in range(config.num_layers)
         )
         self.norm_after = nn.LayerNorm(config.width)
@@ -238,9 +309,11 @@ class ImageTower(nn.Module):
 
 
 class TextTower(nn.Module):
-    """A transformer over token ids, read at the first end token."""
+    """A transformer over token ids, read at the first end token; without a size, unprojected."""
 
-    def __init__(self, config: TextTowerConfig, embedding_size: int, activation: str) -> None:
+    def __init__(
+        self, config: TextTowerConfig, embedding_size: int | None, activation: str
+    ) -> None:
         super().__init__()
         self.config = config
         self.tokens = nn.Embedding(config.vocabulary_size, config.width)
@@ -250,13 +323,24 @@ class TextTower(nn.Module):
             for _ in range(config.num_layers)
         )
         self.norm_after = nn.LayerNorm(config.width)
-        self.projection = nn.Linear(config.width, embedding_size, bias=False)
+        self.projection = None
+        if embedding_size is not None:
+            self.projection = nn.Linear(config.width, embedding_size, bias=False)
+            nn.init.normal_(self.projection.weight, std=config.width**-0.5)
         nn.init.normal_(self.tokens.weight, std=0.02)
         nn.init.normal_(self.positions, std=0.01)
-        nn.init.normal_(self.projection.weight, std=config.width**-0.5)
 
     def forward(self, text_ids: Tensor) -> Tensor:
         """Sentences, ids (B, L), as vectors (B, E); a row without an end is read at its last."""
+        return self.read(text_ids)[2]
+
+    def read(self, text_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What there is to know of sentences, ids (B, L).
+
+        Returns:
+            The tokens before the last block (B, L, D), the tokens after it, normed (B, L, D), and
+            the vectors (B, E), or (B, D) where there is no projection.
+        """
         num_tokens = text_ids.shape[1]
         place = torch.arange(num_tokens, device=text_ids.device)
         ends = torch.where(text_ids == self.config.end_token, place, num_tokens - 1).amin(
@@ -267,25 +351,37 @@ class TextTower(nn.Module):
         else:
             mask = (place <= ends[:, None])[:, None, None, :]  # (B, 1, 1, L)
         x = self.tokens(text_ids) + self.positions[:num_tokens]  # (B, L, D)
+        before = x
         for block in self.blocks:
-            x = block(x, mask)  # (B, L, D)
-        x = x[torch.arange(len(x), device=x.device), ends]  # (B, D)
-        return self.projection(self.norm_after(x))  # (B, E)
+            before, x = x, block(x, mask)  # (B, L, D)
+        tokens = self.norm_after(x)
+        vectors = tokens[torch.arange(len(x), device=x.device), ends]  # (B, D)
+        if self.projection is not None:
+            vectors = self.projection(vectors)  # (B, E)
+        return before, tokens, vectors
 
 
 class Block(nn.Module):
-    """Attention, then a feed-forward four times as wide, each normed before and added after."""
+    """Attention, then a feed-forward, each normed before and added after."""
 
-    def __init__(self, width: int, num_heads: int, activation: str, num_layers: int) -> None:
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        activation: str,
+        num_layers: int,
+        hidden: int | None = None,
+    ) -> None:
         super().__init__()
+        hidden = hidden or 4 * width
         self.num_heads = num_heads
         self.activation = activation
         self.norm_attention = nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.attention_out = nn.Linear(width, width)
         self.norm_feed_forward = nn.LayerNorm(width)
-        self.feed_forward_in = nn.Linear(width, 4 * width)
-        self.feed_forward_out = nn.Linear(4 * width, width)
+        self.feed_forward_in = nn.Linear(width, hidden)
+        self.feed_forward_out = nn.Linear(hidden, width)
         self._initialise(width, num_layers)
 
     def _initialise(self, width: int, num_layers: int) -> None:

@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nonette.core import config as configs
@@ -14,10 +15,16 @@ from nonette.core.errors import InputError
 from nonette.models.clip import (
     CLIP,
     VIT_B_32,
+    VIT_BIGG_14,
+    VIT_H_14,
     VIT_L_14,
     Block,
     CLIPConfig,
+    ImageEncoder,
+    ImageEncoderConfig,
     ImageTowerConfig,
+    TextEncoder,
+    TextEncoderConfig,
     TextTowerConfig,
 )
 
@@ -55,7 +62,13 @@ def build(config: CLIPConfig) -> CLIP:
 
 
 @pytest.mark.parametrize(
-    ("config", "num_parameters"), [(VIT_B_32, 151_277_313), (VIT_L_14, 427_616_513)]
+    ("config", "num_parameters"),
+    [
+        (VIT_B_32, 151_277_313),
+        (VIT_L_14, 427_616_513),
+        (VIT_H_14, 986_109_441),
+        (VIT_BIGG_14, 2_539_567_105),
+    ],
 )
 def test_published_sizes_have_the_published_number_of_parameters(
     config: CLIPConfig, num_parameters: int
@@ -191,3 +204,24 @@ def test_pixels_are_normalised_as_the_config_says() -> None:
     torch.testing.assert_close(
         clip.encode_image(pixels), plain.encode_image(normalised * 2 - 1), atol=1e-5, rtol=1e-5
     )
+
+
+def test_a_tower_alone_reads_as_it_does_beside_the_other() -> None:
+    clip = build(SMALL)
+    text = TextEncoder(
+        TextEncoderConfig(
+            text=SMALL.text, embedding_size=16, activation="gelu", reads="penultimate"
+        )
+    )
+    text.text_tower.load_state_dict(clip.text_tower.state_dict())
+    image = ImageEncoder(
+        ImageEncoderConfig(image=SMALL.image, embedding_size=16, activation="gelu")
+    )
+    image.image_tower.load_state_dict(clip.image_tower.state_dict())
+    ids, pixels = torch.tensor([[0, 7, 8, END, 1]]), torch.rand(1, 3, 32, 32)
+    states, vectors = text(ids)
+    torch.testing.assert_close(F.normalize(vectors, dim=1), clip.encode_text(ids))
+    torch.testing.assert_close(F.normalize(image(pixels), dim=1), clip.encode_image(pixels))
+    last = clip.text_tower.blocks[-1](states, torch.ones(5, 5, dtype=torch.bool).tril())
+    read = clip.text_tower.projection(clip.text_tower.norm_after(last))[:, 3]  # at the end token
+    torch.testing.assert_close(read, vectors)
