@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,11 +190,11 @@ def test_stopping_is_honoured_within_one_step(engine: LocalEngine) -> None:
         ({"size": "512x512"}, "size"),
         ({"size": "16x32"}, "size"),
         ({"model": "scenes-ar"}, "model"),
-        ({"task": "vary"}, "task"),
+        ({"task": "vary", "source": np.zeros((16, 16, 3), np.uint8)}, "task"),
     ],
 )
 def test_what_it_cannot_do_is_refused_before_drawing(
-    engine: LocalEngine, fields: dict[str, str], field: str
+    engine: LocalEngine, fields: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InputError, match=r"tiny-ar") as caught:
         engine.draw([Request(prompt="a cat", **fields)], on_progress=lambda event: pytest.fail())

@@ -87,9 +87,7 @@ def test_many_pictures_raise_the_number_of_candidates():
     assert len(draw(Request(prompt="a fox", num_pictures=64))[0].pictures) == 64
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("task", "vary"), ("model", "scenes-ar"), ("size", "4096x4096")]
-)
+@pytest.mark.parametrize(("field", "value"), [("model", "scenes-ar"), ("size", "4096x4096")])
 def test_what_it_cannot_do_is_refused(field, value):
     with pytest.raises(InputError) as caught:
         draw(Request(**({"prompt": "a fox"} | {field: value})))

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -148,4 +149,4 @@ def test_input_beyond_the_models_tasks_is_refused(queue, wish, database):
     assert refused.value.status == 429
     assert len(queue.jobs_of("ann")) == 1
     with pytest.raises(InputError, match="task"):
-        queue.submit(wish(task="vary"))
+        queue.submit(wish(task="vary", source=np.zeros((16, 16, 3), np.uint8)))
