@@ -49,6 +49,11 @@ VERBS: Mapping[str, Verb] = {
     "train": Verb(
         "nonette.cli.train:train", "Train a network by a recipe, or go on where it stopped."
     ),
+    "serve": Verb(
+        "nonette.cli.serve:serve",
+        "Draw for browsers and programs, over a queue that loses nothing.",
+    ),
+    "worker": Verb("nonette.cli.worker:worker", "Draw what waits in a server's queue."),
     "evaluate": Verb(
         "nonette.cli.evaluate:app", "Measure how well a model draws what it is asked."
     ),

@@ -17,6 +17,7 @@ from nonette.server import errors
 from nonette.server.database import Database
 from nonette.server.house import House
 from nonette.server.hub import Hub
+from nonette.server.keeper import keep
 from nonette.server.middleware import Frame
 from nonette.server.queue import Queue
 from nonette.server.routes import health, jobs
@@ -37,12 +38,16 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        telling = asyncio.create_task(house.hub.run())
+        tasks = [
+            asyncio.create_task(house.hub.run()),
+            asyncio.create_task(keep(database, settings)),
+        ]
         yield
-        telling.cancel()
-        await house.hub.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await telling
+        house.hub.close()
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         database.close()
 
     app = FastAPI(title="Nonette", version=version(), lifespan=lifespan)

@@ -95,14 +95,13 @@ def try_later(message: str, *, seconds: float, code: str, status: int = 429) -> 
 
 
 def install(app: FastAPI) -> None:
-    """Make every failure of the app an answer in this shape."""
+    """Make every foreseen failure of the app an answer; `middleware.py` has the others."""
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(InputError, _on_input_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DBAPIError, _on_database_error)
     app.add_exception_handler(OSError, _on_os_error)
-    app.add_exception_handler(Exception, _on_unforeseen)
 
 
 def bad_input(path: str, message: str, param: str | None, code: str = "invalid_value") -> ApiError:
@@ -183,11 +182,11 @@ async def _on_os_error(request: Request, error: Exception) -> JSONResponse:
     ).response()
 
 
-async def _on_unforeseen(request: Request, error: Exception) -> JSONResponse:
+def unforeseen(error: Exception, request_id: str) -> ApiError:
+    """The answer to what has no handler here; what it was is in the log alone."""
     log.error("unforeseen", error=type(error).__name__, exc_info=error)
-    number = getattr(request.state, "request_id", "unknown")
-    message = f"Something went wrong that nobody foresaw; the log has it as {number}."
-    return ApiError(500, message, code="internal_error").response()
+    message = f"Something went wrong that nobody foresaw; the log has it as {request_id}."
+    return ApiError(500, message, code="internal_error")
 
 
 def _out_of_space() -> ApiError:

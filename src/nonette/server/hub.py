@@ -60,7 +60,7 @@ class Hub:
                 log.error("database_error", reason=str(error.orig))
                 await asyncio.sleep(1.0)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End every stream; those who watched come back with their last id."""
         self._is_closed = True
         for queues in self._watchers.values():

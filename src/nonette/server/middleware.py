@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 
-from nonette.server.errors import ApiError
+from nonette.server.errors import ApiError, unforeseen
 from nonette.server.settings import Settings
 
 Message = MutableMapping[str, Any]
@@ -87,25 +87,34 @@ class Frame:
             await too_large.response()(scope, receive, send)
             return
         received = 0
-        has_started = False
+        has_started = has_refused = False
 
         async def receive_bounded() -> Message:
             nonlocal received
             message = await receive()
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
-                if received > most:
-                    raise too_large
+            received += len(message.get("body", b""))
+            if received > most:
+                return {"type": "http.disconnect"}  # whoever reads stops; the answer is below
             return message
 
-        async def send_noted(message: Message) -> None:
-            nonlocal has_started
+        async def send_own(message: Message) -> None:
+            nonlocal has_started, has_refused
+            if received > most and not has_started:
+                if not has_refused:
+                    has_refused = True
+                    await too_large.response()(scope, receive, send)
+                return
             has_started = True
             await send(message)
 
         try:
-            await self.app(scope, receive_bounded, send_noted)
-        except ApiError as error:  # raised while a body was read, outside any route
+            await self.app(scope, receive_bounded, send_own)
+        except Exception as error:
             if has_started:
                 raise
-            await error.response()(scope, receive, send)
+            if received > most:
+                refusal = too_large
+            else:
+                refusal = unforeseen(error, scope["state"]["request_id"])
+            if not has_refused:
+                await refusal.response()(scope, receive, send)

@@ -6,6 +6,7 @@ from the fields themselves. It knows no part of the server.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -75,6 +76,15 @@ class Settings(BaseSettings):
         description="Seconds that a caller who waits for the answer may be kept waiting by the "
         "estimate; beyond, the answer is 429 at once.",
     )
+    drain_seconds: float = Field(
+        default=30.0,
+        ge=0.0,
+        description="How long a server or worker that is told to end goes on with what it has "
+        "begun; what is left waits for the next start.",
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of each worker; empty takes all cores."
+    )
     max_body_bytes: int = Field(
         default=1 << 20, ge=1 << 10, description="Largest body of a request without uploads."
     )
@@ -93,6 +103,14 @@ class Settings(BaseSettings):
         scheme, colon, rest = self.database_url.partition("://")
         known = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
         return f"{known.get(scheme, scheme)}{colon}{rest}"
+
+    def environment(self) -> dict[str, str]:
+        """The environment in which another process reads these very settings."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {
+            f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in values.items()
+        }
 
 
 def load(**given: object) -> Settings:

@@ -7,12 +7,15 @@ import io
 import pytest
 from starlette.testclient import TestClient
 
+from nonette.core.flat import FlatEngine
 from nonette.core.types import Request
 from nonette.server import logs
 from nonette.server.app import create_app
 from nonette.server.database import Database
+from nonette.server.leases import Leases
 from nonette.server.queue import Queue, Submission
 from nonette.server.settings import Settings
+from nonette.server.worker import WorkerLoop
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +33,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def database(settings):
-    settings.data_dir.mkdir()
+    settings.data_dir.mkdir(exist_ok=True)
     database = Database(settings.url)
     database.upgrade()
     yield database
@@ -40,6 +43,22 @@ def database(settings):
 @pytest.fixture
 def queue(database, settings):
     return Queue(database, settings)
+
+
+@pytest.fixture
+def leases(database, settings):
+    """The leases of a worker that has told that it paints flat colours."""
+    leases = Leases(database, settings, "wrk_1")
+    leases.register(FlatEngine().capabilities())
+    return leases
+
+
+@pytest.fixture
+def loop(database, settings):
+    """A worker that paints flat colours; its `work` draws what `claim` gave."""
+    loop = WorkerLoop(FlatEngine(native_size=(16, 16)), database, settings)
+    loop.leases.register(loop.capabilities)
+    return loop
 
 
 @pytest.fixture

@@ -1,0 +1,159 @@
+"""The queue from the workers' side: claims, batches, leases that run out, fencing, quarantine."""
+
+import time
+
+import pytest
+from sqlalchemy import update
+
+from nonette.core.types import Progress
+from nonette.server import tables
+from nonette.server.keeper import make_round
+from nonette.server.leases import Leases
+from nonette.server.settings import MAX_LEASE
+from nonette.server.tables import Job
+
+
+def run_out(database, by=1.0):
+    """Let every lease be over, as if its worker had been silent."""
+    with database.write() as session:
+        now = database.clock(session)
+        session.execute(update(Job).where(Job.state == "running").values(lease_until=now - by))
+
+
+def owners(claims):
+    return "".join(claim.owner for claim in claims)
+
+
+def test_a_claim_takes_those_whose_turn_it_is_and_who_fit_beside(queue, leases, wish):
+    for owner in "aab":
+        queue.submit(wish(owner))
+    queue.submit(wish("c", size="64x64"))
+    assert owners(leases.claim("flat")) == "aba"
+    assert owners(leases.claim("flat")) == "c"
+    assert leases.claim("flat") == []
+    assert not leases.has_work("flat")
+
+
+def test_a_batch_is_bounded_by_jobs_and_by_candidates(queue, database, settings, wish):
+    for _ in range(5):
+        queue.submit(wish(candidates=10))
+    for limits, size in (({"batch_jobs": 2}, 2), ({"batch_candidates": 25}, 2)):
+        leases = Leases(database, settings.model_copy(update=limits), "wrk_1")
+        assert len(leases.claim("flat")) == size
+
+
+def test_only_the_first_of_a_batch_is_previewed(queue, leases, wish):
+    for owner, previews in (("a", True), ("b", True), ("c", False)):
+        queue.submit(wish(owner, previews=previews))
+    assert owners(leases.claim("flat")) == "ac"
+    assert owners(leases.claim("flat")) == "b"
+
+
+def test_owners_who_come_late_join_the_round_where_it_is(queue, database, settings, wish):
+    one = Leases(database, settings.model_copy(update={"batch_jobs": 1}), "wrk_1")
+    for _ in range(4):
+        queue.submit(wish("a"))
+    served = owners(one.claim("flat")) + owners(one.claim("flat"))
+    for _ in range(2):
+        queue.submit(wish("b"))
+    served += "".join(owners(one.claim("flat")) for _ in range(4))
+    assert served == "aababa"
+
+
+def test_a_lease_that_runs_out_lets_another_worker_draw_and_fences_the_first(
+    queue, leases, database, settings, wish
+):
+    view = queue.submit(wish())
+    (early,) = leases.claim("flat")
+    run_out(database)
+    (late,) = Leases(database, settings, "wrk_2").claim("flat")
+    assert (late.id, late.lease > early.lease) == (view.id, True)
+    assert leases.held([early]) == set()
+    assert not leases.finish(early, [], unknown_words=[], seconds=1.0)
+    assert not leases.give_up(early, tables.FAILED, {"code": "x", "message": "y"})
+    leases.report([early], Progress(done=7, total=8, phase="drawing"))
+    leases.release([early])
+    leases.renew([early])
+    look = queue.look(view.id)
+    assert (look.state, look.done_steps) == ("running", 0)
+    assert leases.finish(late, [], unknown_words=[], seconds=1.0)
+    assert not leases.finish(late, [], unknown_words=[], seconds=1.0)
+    assert queue.look(view.id).state == "done"
+
+
+def test_renewing_keeps_a_lease(queue, leases, database, wish):
+    queue.submit(wish())
+    claims = leases.claim("flat")
+    run_out(database, by=-0.5)
+    leases.renew(claims)
+    time.sleep(0.6)
+    assert not leases.has_work("flat")
+    assert leases.held(claims) == {claims[0].id}
+
+
+def test_a_lease_of_an_earlier_boot_is_over(queue, leases, database, wish):
+    queue.submit(wish())
+    leases.claim("flat")
+    run_out(database, by=-(MAX_LEASE + 60))  # the clock began again at zero
+    assert leases.has_work("flat")
+    assert len(leases.claim("flat")) == 1
+
+
+def test_poison_is_quarantined_and_takes_no_stranger_along(queue, leases, database, settings, wish):
+    poison, innocent = queue.submit(wish("a")), queue.submit(wish("b"))
+    assert len(leases.claim("flat")) == 2
+    run_out(database)  # the worker died of it
+    assert owners(leases.claim("flat")) == "a"
+    assert owners(leases.claim("flat")) == "b"
+    run_out(database)
+    for _ in range(settings.max_attempts - 2):
+        (again,) = leases.claim("flat")
+        assert again.id == poison.id
+        (other,) = leases.claim("flat")
+        leases.finish(other, [], unknown_words=[], seconds=1.0)
+        run_out(database)
+    make_round(database, settings)  # no worker is needed for the end
+    assert queue.look(innocent.id).state == "done"
+    look = queue.look(poison.id)
+    assert (look.state, look.reason["code"]) == ("failed", "quarantined")
+    assert leases.claim("flat") == []
+
+
+def test_a_released_job_waits_at_its_old_turn_and_has_lost_no_attempt(queue, leases, wish):
+    first, second = queue.submit(wish("a")), queue.submit(wish("b"))
+    leases.release(leases.claim("flat"))
+    assert [queue.look(view.id).position for view in (first, second)] == [1, 2]
+    assert len(leases.claim("flat")) == 2  # drawn beside others still
+
+
+def test_a_running_job_that_is_cancelled_is_no_longer_held(queue, leases, wish):
+    view = queue.submit(wish())
+    claims = leases.claim("flat")
+    queue.cancel(view.id, "ann")
+    assert leases.held(claims) == set()
+    assert not leases.finish(claims[0], [], unknown_words=[], seconds=1.0)
+    assert queue.look(view.id).state == "cancelled"
+
+
+def test_an_estimate_is_what_was_measured_and_shared_by_the_workers(
+    queue, leases, database, settings, wish
+):
+    assert queue.submit(wish("a")).estimated_seconds is None
+    leases.measured("flat", cost=18, seconds=36.0)
+    own, ahead = 18 * 2.0, 18 * 2.0
+    view = queue.submit(wish("b"))
+    assert view.estimated_seconds == pytest.approx(ahead + own)
+    from nonette.core.flat import FlatEngine
+
+    Leases(database, settings, "wrk_2").register(FlatEngine().capabilities())
+    assert queue.look(view.id).estimated_seconds == pytest.approx(ahead / 2 + own)
+    claims = leases.claim("flat")
+    leases.report(claims, Progress(done=3, total=4, phase="drawing"))
+    assert queue.look(view.id).estimated_seconds == pytest.approx(own / 4)
+
+
+def test_the_order_holds_when_the_clock_jumps_back(queue, leases, wish, monkeypatch):
+    first = queue.submit(wish("a"))
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    second = queue.submit(wish("b"))
+    assert [claim.id for claim in leases.claim("flat")] == [first.id, second.id]
