@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import secrets
 
 import pytest
 from starlette.testclient import TestClient
 
+import postgres
 from nonette.core.flat import FlatEngine
 from nonette.core.types import Request
 from nonette.server import logs
@@ -26,9 +28,29 @@ def log_lines():
     return lines
 
 
+@pytest.fixture(scope="session")
+def postgres_folder():
+    """A throw-away PostgreSQL server."""
+    reason = postgres.why_not()
+    if reason:
+        pytest.skip(reason)
+    with postgres.throw_away() as folder:
+        yield folder
+
+
 @pytest.fixture
-def settings(tmp_path):
-    return Settings(data_dir=tmp_path / "data", models=("flat",))
+def backend():
+    """The kind of database; a file of tests that is about the database asks for both kinds."""
+    return "sqlite"
+
+
+@pytest.fixture
+def settings(tmp_path, backend, request):
+    url = ""
+    if backend == "postgresql":
+        folder = request.getfixturevalue("postgres_folder")
+        url = postgres.new_database(folder, f"t{secrets.token_hex(6)}")
+    return Settings(data_dir=tmp_path / "data", models=("flat",), database_url=url)
 
 
 @pytest.fixture

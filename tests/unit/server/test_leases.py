@@ -1,5 +1,6 @@
 """The queue from the workers' side: claims, batches, leases that run out, fencing, quarantine."""
 
+import threading
 import time
 
 import pytest
@@ -11,6 +12,8 @@ from nonette.server.keeper import make_round
 from nonette.server.leases import Leases
 from nonette.server.settings import MAX_LEASE
 from nonette.server.tables import Job
+
+pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
 
 
 def run_out(database, by=1.0):
@@ -157,3 +160,40 @@ def test_the_order_holds_when_the_clock_jumps_back(queue, leases, wish, monkeypa
     monkeypatch.setattr(time, "time", lambda: 0.0)
     second = queue.submit(wish("b"))
     assert [claim.id for claim in leases.claim("flat")] == [first.id, second.id]
+
+
+def test_many_at_once_lose_nothing_and_finish_nothing_twice(queue, database, settings, wish):
+    """Callers submit, some twice with one key, and cancel, while workers claim and finish."""
+    finished, submitted = [], []
+
+    def call(number):
+        for i in range(10):
+            views = [queue.submit(wish(f"o{number}", idempotency_key=f"{i}")) for _ in range(2)]
+            assert views[0].id == views[1].id
+            submitted.append(views[0].id)
+            if i % 3 == 0:
+                queue.cancel(views[0].id)
+
+    def work(number):
+        leases = Leases(database, settings, f"wrk_{number}")
+        limit = time.monotonic() + 30
+        while time.monotonic() < limit and (leases.has_work("flat") or callers_at_work()):
+            for claim in leases.claim("flat"):
+                if leases.finish(claim, [], unknown_words=[], seconds=0.1):
+                    finished.append(claim.id)
+
+    callers = [threading.Thread(target=call, args=[number]) for number in range(4)]
+    workers = [threading.Thread(target=work, args=[number]) for number in range(3)]
+
+    def callers_at_work():
+        return any(thread.is_alive() for thread in callers)
+
+    for thread in callers + workers:
+        thread.start()
+    for thread in callers + workers:
+        thread.join(60)
+    states = {job_id: queue.look(job_id).state for job_id in submitted}
+    assert len(states) == 40
+    assert len(finished) == len(set(finished))
+    assert set(finished) == {job_id for job_id, state in states.items() if state == "done"}
+    assert set(states.values()) <= {"done", "cancelled"}

@@ -13,6 +13,8 @@ from nonette.server.errors import ApiError
 from nonette.server.queue import Queue
 from nonette.server.tables import Base
 
+pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+
 
 def order(queue, views):
     """The owners of these jobs in the order of their positions."""
@@ -23,7 +25,9 @@ def order(queue, views):
 def test_what_was_submitted_survives_the_process(queue, settings, wish):
     view = queue.submit(wish(seed=7))
     queue.database.close()
-    again = Queue(Database(settings.url), settings).look(view.id)
+    database = Database(settings.url)
+    again = Queue(database, settings).look(view.id)
+    database.close()
     assert (again.state, again.position, again.request["seed"]) == ("waiting", 1, 7)
 
 
@@ -116,13 +120,15 @@ def test_the_migrations_make_the_tables_of_the_models(database):
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
-def test_a_newer_or_damaged_database_is_refused_in_one_sentence(database, settings):
+def test_a_newer_or_damaged_database_is_refused_in_one_sentence(database, settings, backend):
     with database.write() as session:
         session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     for act in (database.upgrade, database.check):
         with pytest.raises(NonetteError, match="newer"):
             act()
     database.close()
+    if backend == "postgresql":
+        return
     (settings.data_dir / "nonette.sqlite3").write_bytes(b"this is no database" * 500)
     with pytest.raises(NonetteError, match="cannot be used"):
         Database(settings.url).upgrade()
