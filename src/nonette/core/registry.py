@@ -24,6 +24,10 @@ NETWORKS: Mapping[str, str] = {
     "kl_autoencoder": "nonette.models.kl_autoencoder:AutoencoderKL",
     "taesd": "nonette.models.taesd:TAESD",
     "unet": "nonette.models.unet:UNet",
+    "pixel_unet": "nonette.models.pixel_unet:PixelUNet",
+    "prior": "nonette.models.unclip:Prior",
+    "text_projection": "nonette.models.unclip:TextProjection",
+    "t5": "nonette.models.t5:T5Encoder",
 }
 
 SYSTEMS: Mapping[str, str] = {
