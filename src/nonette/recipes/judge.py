@@ -45,7 +45,7 @@ def judge_cpu(runs: Path) -> TrainConfig:
             weights={"object": 2.0, "setting": 0.5, "style": 0.5},
         ),
         seed=0,
-        batch_size=32,
+        batch_size=64,
         minutes=25,
         optimiser="muon",
         learning_rate={"main": 2e-3},
