@@ -39,6 +39,7 @@ TAKES: Mapping[Task, tuple[str, ...]] = {
 }
 """The fields that belong to some tasks only, by task; a task refuses those of the others."""
 
+ARRAYS = ("source", "mask", "second_source")
 NEEDS_WORDS = ("draw", "edit", "extend")
 
 
@@ -141,7 +142,7 @@ class Request:
         checks.integer("seed", self.seed, 0, MAX_SEED - (self.candidates or MAX_CANDIDATES))
         checks.choice("ranks", self.ranks, (True, False))
         self._check_task()
-        for field in ("source", "mask", "second_source"):
+        for field in ARRAYS:
             if getattr(self, field) is not None:
                 object.__setattr__(self, field, _locked(getattr(self, field)))
 

@@ -17,17 +17,17 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from nonette.core.errors import InputError
-from nonette.core.types import Drawing, Picture, Request
+from nonette.core.types import ARRAYS, Drawing, Picture, Request, fingerprint
 from nonette.core.version import version
-from nonette.provenance import grid, xmp
+from nonette.provenance import grid, headers, xmp
 
-Format = Literal["png", "webp", "jpeg"]
+Format = headers.Format
 FORMATS: Mapping[str, Format] = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
 KEYWORD = "nonette"
 SPOKEN = ("prompt", "negative_prompt")  # what the person wrote, told only where it may be
@@ -102,10 +102,11 @@ def read(content: bytes) -> dict[str, Any]:
     Raises:
         InputError: It is no PNG, WebP or JPEG picture, or has no record.
     """
+    header = headers.inspect(content, "picture")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Pillow only warns of a picture that is far too large
-            with Image.open(io.BytesIO(content), formats=("PNG", "WEBP", "JPEG")) as image:
+            with Image.open(io.BytesIO(content), formats=(header.format.upper(),)) as image:
                 info = dict(image.info)
     except UNREADABLE as error:
         raise InputError(
@@ -126,18 +127,31 @@ def read(content: bytes) -> dict[str, Any]:
     return record
 
 
-def recall(record: Mapping[str, Any]) -> Request:
+def recall(record: Mapping[str, Any], **arrays: np.ndarray) -> Request:
     """The request that draws again what the record is of.
 
+    Args:
+        record: As `read` gives it.
+        **arrays: The source, second source and mask that it was drawn from, where there were any; a
+            record has only their fingerprints, which must be those of the arrays.
+
     Raises:
-        InputError: The record does not tell the prompt, or holds a value that no request may have.
+        InputError: The record does not tell the prompt, holds a value that no request may have, or
+            is of other pictures than these.
     """
     if "prompt" not in record:
         raise InputError(
             "picture", "a file without its prompt", "only with it can it be drawn again"
         )
     known = {field.name for field in dataclasses.fields(Request)}
-    return Request(**{name: value for name, value in record.items() if name in known})
+    for field in ARRAYS:
+        wanted = record.get(field)
+        given = fingerprint(arrays[field]) if field in arrays else None
+        if wanted != given:
+            limit = f"it was drawn from {wanted or 'none'}"
+            raise InputError(field, given, limit)
+    values = {name: value for name, value in record.items() if name in known}
+    return Request(**(values | arrays))
 
 
 def _encode(
