@@ -18,7 +18,8 @@ SOURCE = ROOT / "src" / "nonette"
 # The stated core; what comes with them may be imported too, such as click with typer.
 CORE = ("torch", "numpy", "einops", "safetensors", "tokenizers", "pillow", "rich", "typer")
 TORCH_FREE = ("core", "text", "provenance", "safety", "data/scenes", "server")
-EXTRAS = {"server": "serve"}  # rooms that need more, and the extra that brings it
+# Rooms that need more, and the extra that brings it.
+EXTRAS = {"server": "serve", "checkpoints": "import", "text": "import"}
 
 
 def modules_below(folder: str) -> list[str]:

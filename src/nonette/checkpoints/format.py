@@ -128,11 +128,11 @@ class Checkpoint:
                 f"{self._path('config.json')}: networks.{part}.config: {error}"
             ) from error
         parameters = network.state_dict(keep_vars=True)
-        first_names = _first_names(parameters)
-        expected = {name: parameters[name] for name in first_names.values()}
+        first_of = first_names(parameters)
+        expected = {name: parameters[name] for name in first_of.values()}
         loaded = tensors.load(self.folder, part, expected, dtype or torch.float32)
         network.load_state_dict(
-            {name: loaded[first] for name, first in first_names.items()}, strict=True, assign=True
+            {name: loaded[first] for name, first in first_of.items()}, strict=True, assign=True
         )
         left_behind = [name for name, buffer in network.named_buffers() if buffer.is_meta]
         assert not left_behind, (
@@ -262,7 +262,7 @@ def write(
     try:
         for part, network in networks.items():
             parameters = network.state_dict(keep_vars=True)
-            stored = {first: parameters[first] for first in _first_names(parameters).values()}
+            stored = {first: parameters[first] for first in first_names(parameters).values()}
             tensors.save(partial, part, stored, dtype, max_shard_bytes)
         for file_name, content in files.items():
             assert Path(file_name).name == file_name, f"{file_name!r} is not a plain file name"
@@ -272,9 +272,9 @@ def write(
         (partial / "config.json").write_text(text + "\n", encoding="utf-8")
         partial.chmod(0o755)  # mkdtemp makes it for the owner alone
         for path in partial.iterdir():
-            _flush(path)
-        _flush(partial)
-        _put_in_place(partial, folder)
+            flush(path)
+        flush(partial)
+        put_in_place(partial, folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -302,13 +302,13 @@ def read_json(path: Path) -> Any:
         raise CheckpointError(f"{path} is damaged or not JSON: {_one_line(error)}") from error
 
 
-def _first_names(parameters: Mapping[str, torch.Tensor]) -> dict[str, str]:
+def first_names(parameters: Mapping[str, torch.Tensor]) -> dict[str, str]:
     """For every name the first name of the same tensor: itself, save for tied parameters."""
     first_of: dict[int, str] = {}
     return {name: first_of.setdefault(id(tensor), name) for name, tensor in parameters.items()}
 
 
-def _put_in_place(partial: Path, folder: Path) -> None:
+def put_in_place(partial: Path, folder: Path) -> None:
     """Rename the finished folder into its place, moving an old one aside first."""
     old = None
     if folder.exists():
@@ -320,12 +320,12 @@ def _put_in_place(partial: Path, folder: Path) -> None:
         if old is not None:
             old.rename(folder)
         raise
-    _flush(folder.parent)
+    flush(folder.parent)
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

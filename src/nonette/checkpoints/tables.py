@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from nonette.core.errors import CheckpointError
+from nonette.core.errors import CheckpointError, some
 
 
 def same(tensor: Tensor) -> Tensor:
@@ -106,10 +106,10 @@ def translate(
     assert set(targets) == set(expected), f"not both: {sorted(set(targets) ^ set(expected))}"
     missing = [key for key in used if key not in source]
     if missing:
-        raise CheckpointError(f"{where} lacks {_some(missing)}")
+        raise CheckpointError(f"{where} lacks {some(missing)}")
     left_over = [key for key in source if key not in used and key not in dropped]
     if left_over:
-        raise CheckpointError(f"{where} holds tensors that are not known: {_some(left_over)}")
+        raise CheckpointError(f"{where} holds tensors that are not known: {some(left_over)}")
     for one in rows:
         theirs = [source[key] for key in one.theirs]
         try:
@@ -117,17 +117,11 @@ def translate(
         except RuntimeError as error:
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in theirs)
             raise CheckpointError(
-                f"{where}: {_some(list(one.theirs))} of shape {shapes} cannot become {one.ours}"
+                f"{where}: {some(list(one.theirs))} of shape {shapes} cannot become {one.ours}"
             ) from error
         got, want = tuple(tensor.shape), tuple(expected[one.ours].shape)
         if got != want:
             raise CheckpointError(
-                f"{where}: {_some(list(one.theirs))} has shape {got} as {one.ours}, not {want}"
+                f"{where}: {some(list(one.theirs))} has shape {got} as {one.ours}, not {want}"
             )
         yield one.ours, tensor
-
-
-def _some(names: list[str]) -> str:
-    """The first few names, and how many more."""
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more"

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from nonette.core.errors import CheckpointError
+from nonette.core.errors import CheckpointError, some
 
 MAX_HEADER_BYTES = 100_000_000  # the safetensors library's own limit
 HEADER_BYTES_PER_TENSOR = (
@@ -101,24 +101,50 @@ def save(
         tensor = parameter.detach().to(
             "cpu", dtype if parameter.is_floating_point() else parameter.dtype
         )
-        _check_finite(tensor, name, f"{part} as {dtype}")
+        check_finite(tensor, name, f"{part} as {dtype}")
         stored[name] = tensor.clone(
             memory_format=torch.contiguous_format
         )  # nothing shares memory in the file
-    shards = list(_shards(stored, max_shard_bytes))
+    files = layout(part, {name: tensor.nbytes for name, tensor in stored.items()}, max_shard_bytes)
+    for file_name, names in files.items():
+        save_file(
+            {name: stored[name] for name in names}, folder / file_name, metadata={"format": "pt"}
+        )
+    if len(files) > 1:
+        (folder / f"{part}{INDEX_SUFFIX}").write_text(index(stored, files), encoding="utf-8")
+
+
+def layout(part: str, sizes: Mapping[str, int], max_shard_bytes: int) -> dict[str, list[str]]:
+    """Which tensors go into which file, in their order: one file for all, or numbered shards.
+
+    Args:
+        part: The name of the network.
+        sizes: Bytes of each tensor by name.
+        max_shard_bytes: No file is larger, unless a single tensor is.
+    """
+    shards: list[list[str]] = [[]]
+    room = max_shard_bytes - 1024
+    for name, size in sizes.items():
+        needed = size + len(name.encode()) + HEADER_BYTES_PER_TENSOR
+        if shards[-1] and needed > room:
+            shards.append([])
+            room = max_shard_bytes - 1024
+        shards[-1].append(name)
+        room -= needed
     if len(shards) == 1:
-        save_file(stored, folder / f"{part}.safetensors", metadata={"format": "pt"})
-        return
-    weight_map: dict[str, str] = {}
-    for i, shard in enumerate(shards, start=1):
-        file_name = f"{part}-{i:05d}-of-{len(shards):05d}.safetensors"
-        save_file(shard, folder / file_name, metadata={"format": "pt"})
-        weight_map.update(dict.fromkeys(shard, file_name))
-    total_size = sum(tensor.nbytes for tensor in stored.values())
-    index = {"metadata": {"total_size": total_size}, "weight_map": weight_map}
-    (folder / f"{part}{INDEX_SUFFIX}").write_text(
-        json.dumps(index, indent=2) + "\n", encoding="utf-8"
-    )
+        return {f"{part}.safetensors": shards[0]}
+    return {
+        f"{part}-{i:05d}-of-{len(shards):05d}.safetensors": names
+        for i, names in enumerate(shards, start=1)
+    }
+
+
+def index(tensors: Mapping[str, torch.Tensor], files: Mapping[str, list[str]]) -> str:
+    """The text of the file that says which shard holds which tensor; tensors may be on meta."""
+    weight_map = {name: file_name for file_name, names in files.items() for name in names}
+    total_size = sum(tensor.nbytes for tensor in tensors.values())
+    contents = {"metadata": {"total_size": total_size}, "weight_map": weight_map}
+    return json.dumps(contents, indent=2) + "\n"
 
 
 def load(
@@ -140,24 +166,24 @@ def load(
     places = _places(folder, part)
     loaded: dict[str, torch.Tensor] = {}
     for path in dict.fromkeys(places.values()):
-        with _opened(path) as file:
+        with opened(path) as file:
             names = set(file.keys())
             listed = {name for name, place in places.items() if place == path}
             if listed != {""} and names != listed:
                 odd = sorted(names ^ listed)
                 raise CheckpointError(
-                    f"{path}: its tensors are not those of the index: {_some(odd)}"
+                    f"{path}: its tensors are not those of the index: {some(odd)}"
                 )
             left_over = sorted(names - set(expected))
             if left_over:
                 raise CheckpointError(
-                    f"{path} holds tensors that {part} does not have: {_some(left_over)}"
+                    f"{path} holds tensors that {part} does not have: {some(left_over)}"
                 )
             for name in sorted(names):
                 loaded[name] = _tensor(file, path, name, expected[name], dtype)
     missing = [name for name in expected if name not in loaded]
     if missing:
-        raise CheckpointError(f"{folder}: the weights of {part} lack {_some(missing)}")
+        raise CheckpointError(f"{folder}: the weights of {part} lack {some(missing)}")
     return loaded
 
 
@@ -184,9 +210,9 @@ def _places(folder: Path, part: str) -> dict[str, Path]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
     """The safetensors file opened for reading, after a look at its first bytes."""
-    _check_start(path)
+    check_start(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             yield file
@@ -196,7 +222,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
 
 
-def _check_start(path: Path) -> None:
+def check_start(path: Path) -> None:
     """Refuse what is plainly not safetensors, and say what it is."""
     try:
         with path.open("rb") as file:
@@ -248,35 +274,14 @@ def _tensor(
     tensor: torch.Tensor = file.get_tensor(name).to(
         dtype if is_floating else expected.dtype, copy=True
     )
-    _check_finite(tensor, name, str(path))
+    check_finite(tensor, name, str(path))
     if isinstance(expected, nn.Parameter):
         return nn.Parameter(tensor, requires_grad=False)
     return tensor
 
 
-def _shards(
-    stored: Mapping[str, torch.Tensor], max_bytes: int
-) -> Iterator[dict[str, torch.Tensor]]:
-    """The tensors in groups, in their order, each group's file within the limit."""
-    shard: dict[str, torch.Tensor] = {}
-    room = max_bytes - 1024
-    for name, tensor in stored.items():
-        needed = tensor.nbytes + len(name.encode()) + HEADER_BYTES_PER_TENSOR
-        if shard and needed > room:
-            yield shard
-            shard, room = {}, max_bytes - 1024
-        shard[name] = tensor
-        room -= needed
-    yield shard
-
-
-def _check_finite(tensor: torch.Tensor, name: str, where: str) -> None:
+def check_finite(tensor: torch.Tensor, name: str, where: str) -> None:
+    """Raises a CheckpointError where a floating tensor holds NaN or an infinity."""
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
         count = int((~torch.isfinite(tensor)).sum())
         raise CheckpointError(f"{where}: {name} holds {count:,} values that are NaN or infinite")
-
-
-def _some(names: list[str]) -> str:
-    """The first few names, and how many more."""
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more"

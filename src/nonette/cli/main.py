@@ -43,7 +43,8 @@ class Verb(NamedTuple):
 VERBS: Mapping[str, Verb] = {
     "draw": Verb("nonette.cli.draw:draw", "Draw pictures of a sentence, the best match first."),
     "models": Verb(
-        "nonette.cli.models:app", "List the models on this machine and show what they are."
+        "nonette.cli.models:app",
+        "List the models on this machine, show what they are, import published ones.",
     ),
     "data": Verb("nonette.cli.data:app", "Look at the captioned pictures that models learn from."),
     "train": Verb(

@@ -1,7 +1,7 @@
-"""`nonette models`: which models this machine has, and what each of them is.
+"""`nonette models`: which models this machine has, what each is, and bringing in others.
 
-Only `config.json` and the card are read, never weights. A folder that cannot be read is listed with
-the reason, so that one damaged model does not hide the others.
+To list and to show, only `config.json` and the card are read, never weights. A folder that cannot
+be read is listed with the reason, so that one damaged model does not hide the others.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import typer
 
 from nonette.checkpoints import format as checkpoints
 from nonette.checkpoints import store
+from nonette.cli._progress import ProgressBar
 from nonette.core.config import to_dict
 from nonette.core.errors import CheckpointError
+from nonette.core.types import Progress
 
 app = typer.Typer(
-    help="List the models on this machine and show what they are.", no_args_is_help=True
+    help="List the models on this machine, show what they are, import published ones.",
+    no_args_is_help=True,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -68,6 +71,51 @@ def show_model(
         typer.echo(f"  {example}")
     if checkpoint.card:
         typer.echo(f"\n{checkpoint.card.rstrip()}")
+
+
+@app.command("import")
+def import_model(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Folder or file of published weights; several make one model."),
+    ],
+    name: Annotated[str, typer.Option(help="What to call the model.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a model of that name.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring in published weights: recognised by content, read safely, written as a model."""
+    from nonette.checkpoints import importing
+    from nonette.checkpoints.foreign.folder import Digest, Found
+
+    def tell(file: str, digest: Digest) -> None:
+        if not as_json:
+            typer.echo(f"sha256 {digest.sha256}  {file}", err=True)
+
+    found = Found(sources, on_digest=tell)
+    importer, plan = importing.recognise(found)
+    if not as_json:
+        typer.echo(f"this is {plan.title}", err=True)
+    with ProgressBar("importing") as show:
+        folder = importing.write(
+            plan,
+            found,
+            importer,
+            name,
+            on_progress=lambda done, total: show(Progress(done=done, total=total, phase="writing")),
+            is_replacing=force,
+        )
+    facts = {
+        "name": folder.name,
+        "importer": importer,
+        "system": plan.system,
+        "folder": str(folder),
+        "licence": plan.licence,
+        "files": {file: digest.sha256 for file, digest in found.digests.items()},
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(f"imported {folder.name} into {folder}")
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ The message is one line and is all that a person gets to see.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 MOST_SHOWN = 60  # characters of a value in a message
 
 
@@ -42,6 +44,22 @@ class CheckpointError(NonetteError, ValueError):
     """
 
 
+class MissingExtra(NonetteError):
+    """A library is not installed that only some uses of Nonette need.
+
+    Args:
+        use: What needs it, as the beginning of a sentence.
+        package: The library.
+        extra: The extra of Nonette that brings it.
+    """
+
+    def __init__(self, use: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{use}: this needs {package}, which is not installed; "
+            f"pip install 'nonette[{extra}]' brings it"
+        )
+
+
 class Stopped(NonetteError):
     """Whoever asked for the work no longer wants it: `should_stop` said so."""
 
@@ -60,3 +78,9 @@ def shorten(value: object, most: int = MOST_SHOWN) -> str:
         except ValueError:  # a whole number of more digits than Python cares to write
             text = f"a {type(value).__name__} too long to show"
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more."""
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more"

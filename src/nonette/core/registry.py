@@ -41,7 +41,10 @@ RECIPES: Mapping[str, str] = {
 }
 """Called with the folder of runs; `_tiny` for tests, `_cpu` for two cores, `_gpu` for an H100."""
 
-IMPORTERS: Mapping[str, str] = {}
+IMPORTERS: Mapping[str, str] = {
+    name: f"nonette.checkpoints.importers.{name}:plan_import" for name in ("clip",)
+}
+"""Called with the files found; the plan to import them, or None where they are another model's."""
 
 
 def resolve(table: Mapping[str, str], name: str, field: str) -> Any:

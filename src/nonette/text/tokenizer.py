@@ -1,13 +1,15 @@
 """Tokenizing: sentences to ids and back, with a byte-level BPE as BART's.
 
-The file is the `tokenizers` library's own `tokenizer.json`: published ones load as they are.
-One trained here carries our normaliser in it, and puts a blank before the first word, so that "cat"
-is the same token wherever it stands. Bytes are the alphabet: nothing is unknown. The ids of the
-special tokens are BART's.
+The file is the `tokenizers` library's own `tokenizer.json`: published ones load as they are, with
+the ends and the padding that they state. One trained here carries our normaliser in it, and puts a
+blank before the first word, so that "cat" is the same token wherever it stands. Bytes are the
+alphabet: nothing is unknown. The ids of its special tokens are BART's, which also hold where a file
+states no others.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -27,18 +29,15 @@ class Tokenizer:
     """Text to ids and back.
 
     Args:
-        inner: A tokenizer of the `tokenizers` library with BART's special tokens at BART's ids.
+        inner: A tokenizer of the `tokenizers` library that states its ends and its padding, or has
+            BART's special tokens at BART's ids.
 
     Raises:
-        CheckpointError: The special tokens have other ids.
+        CheckpointError: It does neither.
     """
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
-        for wanted, token in enumerate(SPECIAL_TOKENS[:3]):
-            if inner.token_to_id(token) != wanted:
-                raise CheckpointError(
-                    f"the tokenizer gives {token} the id {inner.token_to_id(token)}, not {wanted}"
-                )
+        self._start_ids, self._end_ids, self._pad_id = _ends(inner)
         inner.no_padding()
         inner.no_truncation()
         inner.encode_special_tokens = True  # a person who types "</s>" means these four characters
@@ -76,7 +75,7 @@ class Tokenizer:
         return int(self._inner.get_vocab_size())
 
     def encode(self, text: str, length: int) -> list[int]:
-        """Exactly `length` ids: `<s>`, the text's, `</s>`, padding; what is too long loses its end.
+        """Exactly `length` ids: start, the text's, end, padding; what is too long loses its end.
 
         Args:
             text: Any text; the tokenizers trained here normalise it themselves.
@@ -85,22 +84,49 @@ class Tokenizer:
         Raises:
             InputError: The length leaves no room for the two ends.
         """
-        if length < 2:
-            raise InputError("length", length, "it must be at least 2, for the two ends")
+        room = length - len(self._start_ids) - len(self._end_ids)
+        if room < 0:
+            raise InputError("length", length, f"it must be at least {length - room}, for the ends")
         ids = self._inner.encode(without_surrogates(text), add_special_tokens=False).ids
-        ids = [START_ID, *ids[: length - 2], END_ID]
-        return ids + [PAD_ID] * (length - len(ids))
+        ids = [*self._start_ids, *ids[:room], *self._end_ids]
+        return ids + [self._pad_id] * (length - len(ids))
 
     def count(self, text: str) -> int:
-        """How many ids the text needs without being cut, both ends included."""
-        return len(self._inner.encode(without_surrogates(text), add_special_tokens=False).ids) + 2
+        """How many ids the text needs without being cut, the ends included."""
+        ids = self._inner.encode(without_surrogates(text), add_special_tokens=False).ids
+        return len(self._start_ids) + len(ids) + len(self._end_ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of the ids, as normalised, up to the first `</s>` and without special tokens."""
+        """The text of the ids, as normalised, up to the first end and without special tokens."""
         ids = list(ids)
-        if END_ID in ids:
-            ids = ids[: ids.index(END_ID)]
+        if self._end_ids and self._end_ids[0] in ids:
+            ids = ids[: ids.index(self._end_ids[0])]
         return self._inner.decode(ids, skip_special_tokens=True).strip()
+
+
+def _ends(inner: tokenizers.Tokenizer) -> tuple[list[int], list[int], int]:
+    """The ids before a text, those behind it, and the one that fills up.
+
+    Raises:
+        CheckpointError: The tokenizer states none, and its special tokens are not BART's.
+    """
+    processor = json.loads(inner.to_str()).get("post_processor") or {}
+    if inner.padding is not None and processor.get("type") == "TemplateProcessing":
+        ids_of = {token: one["ids"] for token, one in processor["special_tokens"].items()}
+        around: list[list[int]] = [[], []]
+        is_behind = False
+        for piece in processor["single"]:
+            if "Sequence" in piece:
+                is_behind = True
+            else:
+                around[is_behind] += ids_of[piece["SpecialToken"]["id"]]
+        return around[0], around[1], int(inner.padding["pad_id"])
+    for wanted, token in enumerate(SPECIAL_TOKENS[:3]):
+        if inner.token_to_id(token) != wanted:
+            raise CheckpointError(
+                f"the tokenizer gives {token} the id {inner.token_to_id(token)}, not {wanted}"
+            )
+    return [START_ID], [END_ID], PAD_ID
 
 
 def train(captions: Iterable[str], vocabulary_size: int) -> Tokenizer:

@@ -142,7 +142,7 @@ def test_writing_leaves_nothing_half_done(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device", str(path))
 
     write(tmp_path / "tiny", card="old")
-    monkeypatch.setattr(checkpoints, "_flush", fail)
+    monkeypatch.setattr(checkpoints, "flush", fail)
     with pytest.raises(OSError, match="No space left"):
         write(tmp_path / "tiny", is_replacing=True)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
