@@ -55,7 +55,9 @@ def format_of(path: str | os.PathLike[str], field: str = "path") -> Format:
     return FORMATS[ending]
 
 
-def encode(picture: Picture, format: Format = "png", *, with_prompt: bool) -> bytes:
+def encode(
+    picture: Picture, format: Format = "png", *, with_prompt: bool, quality: int | None = None
+) -> bytes:
     """One picture as a file; its record draws this very picture again, alone.
 
     Args:
@@ -63,9 +65,14 @@ def encode(picture: Picture, format: Format = "png", *, with_prompt: bool) -> by
         format: PNG and WebP keep the pixels exactly, JPEG nearly (quality 95, full colour
             resolution).
         with_prompt: Whether the file tells the prompt and the negative prompt.
+        quality: 0 to 100, smaller files below, for JPEG and for WebP, which is lossy then.
+
+    Raises:
+        InputError: The format is unknown, or PNG is to be of some quality.
     """
     alone = {"seed": picture.seed, "score": picture.score, "num_pictures": 1, "candidates": 1}
-    return _encode(picture.pixels, picture.settings | alone, picture.model, format, with_prompt)
+    settings = picture.settings | alone
+    return _encode(picture.pixels, settings, picture.model, format, with_prompt, quality)
 
 
 def encode_grid(drawing: Drawing, format: Format = "png", *, with_prompt: bool) -> bytes:
@@ -155,8 +162,15 @@ def recall(record: Mapping[str, Any], **arrays: np.ndarray) -> Request:
 
 
 def _encode(
-    pixels: np.ndarray, settings: Mapping[str, Any], model: str, format: Format, with_prompt: bool
+    pixels: np.ndarray,
+    settings: Mapping[str, Any],
+    model: str,
+    format: Format,
+    with_prompt: bool,
+    quality: int | None = None,
 ) -> bytes:
+    if quality is not None and (format == "png" or not 0 <= quality <= 100):
+        raise InputError("quality", quality, "it is 0 to 100, for webp and jpeg")
     told = {key: value for key, value in settings.items() if with_prompt or key not in SPOKEN}
     record = {KEYWORD: version(), "model": model} | told
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
@@ -169,9 +183,13 @@ def _encode(
         chunks.add_itxt("XML:com.adobe.xmp", packet.decode())
         image.save(buffer, "PNG", pnginfo=chunks)
     elif format == "webp":
-        image.save(buffer, "WEBP", lossless=True, exact=True, xmp=packet)
+        is_exact = quality is None
+        image.save(
+            buffer, "WEBP", lossless=is_exact, exact=is_exact, quality=quality or 0, xmp=packet
+        )
     elif format == "jpeg":
-        image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, xmp=packet)
+        level = JPEG_QUALITY if quality is None else quality
+        image.save(buffer, "JPEG", quality=level, subsampling=0, xmp=packet)
     else:
         raise InputError("format", format, "it must be one of png, webp, jpeg")
     return buffer.getvalue()

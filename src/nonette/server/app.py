@@ -13,14 +13,18 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from nonette.core.version import version
+from nonette.safety import words
 from nonette.server import errors
 from nonette.server.database import Database
+from nonette.server.desk import Desk
 from nonette.server.house import House
 from nonette.server.hub import Hub
 from nonette.server.keeper import keep
+from nonette.server.links import Links
 from nonette.server.middleware import Frame
+from nonette.server.origins import Origins
 from nonette.server.queue import Queue
-from nonette.server.routes import health, jobs
+from nonette.server.routes import health, images, jobs, links, models, moderations
 from nonette.server.settings import Settings
 
 
@@ -34,7 +38,16 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings.url)
     database.upgrade()
     queue = Queue(database, settings)
-    house = House(settings=settings, database=database, queue=queue, hub=Hub(queue))
+    hub = Hub(queue)
+    house = House(
+        settings=settings,
+        database=database,
+        queue=queue,
+        hub=hub,
+        desk=Desk(queue, hub),
+        links=Links(settings.data_dir, settings.link_minutes),
+        policy=words.load(settings.policy),
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -52,8 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Nonette", version=version(), lifespan=lifespan)
     app.state.house = house
+    app.add_middleware(Origins, settings=settings)
     app.add_middleware(Frame, settings=settings)
     errors.install(app)
-    for routes in (health, jobs):
+    for routes in (health, jobs, images, links, models, moderations):
         app.include_router(routes.router)
     return app

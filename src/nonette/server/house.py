@@ -7,8 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from nonette.safety.words import Policy
 from nonette.server.database import Database
+from nonette.server.desk import Desk
 from nonette.server.hub import Hub
+from nonette.server.links import Links
 from nonette.server.queue import Queue
 from nonette.server.settings import Settings
 
@@ -21,6 +24,9 @@ class House:
     database: Database
     queue: Queue
     hub: Hub
+    desk: Desk
+    links: Links
+    policy: Policy
 
 
 def house_of(request: Request) -> House:

@@ -21,6 +21,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+OPENAI_VERSION = "2020-10-01"  # what its clients read in every answer
+TAKES_PICTURES = ("/v1/images/edits", "/sdapi/v1/img2img")  # as base64 in JSON
 QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines
 
 log = structlog.get_logger(__name__)
@@ -59,6 +61,11 @@ class Frame:
                 headers.setdefault("x-content-type-options", "nosniff")
                 headers.setdefault("referrer-policy", "same-origin")
                 headers.setdefault("cache-control", "no-store")
+                if scope["path"].startswith("/v1/"):
+                    headers["openai-version"] = OPENAI_VERSION
+                    headers["openai-processing-ms"] = str(
+                        round(1e3 * (time.perf_counter() - start))
+                    )
             await send(message)
 
         try:
@@ -75,7 +82,8 @@ class Frame:
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        has_files = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        is_form = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        has_files = is_form or scope["path"] in TAKES_PICTURES
         most = self.settings.max_upload_bytes if has_files else self.settings.max_body_bytes
         too_large = ApiError(413, f"The body is larger than {most:,} bytes.", code="body_too_large")
         if headers.get("content-encoding", "identity") != "identity":

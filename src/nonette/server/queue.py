@@ -48,6 +48,7 @@ class Submission:
         weight: The owner's share of the machine beside others', above 0.
         inputs: Uploads by field of the request, as `{"source": "upl_…"}`.
         format: What the pictures' files are.
+        quality: Of JPEG and WebP files, 0 to 100; None is as good as the format can.
         with_prompt: Whether the files tell the prompt.
         previews: Whether to keep previews while it is drawn.
         idempotency_key: Two submissions of one owner with one key are one job.
@@ -63,6 +64,7 @@ class Submission:
     weight: float = 1.0
     inputs: Mapping[str, str] = field(default_factory=dict)
     format: Format = "png"
+    quality: int | None = None
     with_prompt: bool = False
     previews: bool = False
     idempotency_key: str | None = None
@@ -162,6 +164,7 @@ class Queue:
                 inputs=dict(wish.inputs),
                 output={
                     "format": wish.format,
+                    "quality": wish.quality,
                     "with_prompt": wish.with_prompt,
                     "previews": wish.previews,
                 },
@@ -234,7 +237,25 @@ class Queue:
                     version,
                     {"code": "cancelled", "message": "It was cancelled by its owner."},
                 )
+                job.idempotency_key = None  # whoever asks again wants it drawn
             return self._view(session, job)
+
+    def num_open(self, owner: str) -> int:
+        """How many of an owner's jobs wait or run."""
+        with self.database.read() as session:
+            return self._num_open(session, owner)
+
+    def picture(self, picture_id: str) -> Result:
+        """A finished picture, whoever owns it.
+
+        Raises:
+            ApiError: 404 where there is none.
+        """
+        with self.database.read() as session:
+            row = session.scalar(select(PictureRow).where(PictureRow.id == picture_id))
+        if row is None:
+            raise not_found("picture", picture_id)
+        return _result(row)
 
     def preview(self, job_id: str, owner: str | None = None) -> bytes | None:
         """A JPEG of what is drawn so far, or None."""
@@ -295,10 +316,7 @@ class Queue:
                 code="server_is_overloaded",
             )
         most = wish.max_waiting or self.settings.max_waiting_per_owner
-        query = select(func.count()).where(
-            Job.owner == wish.owner, Job.state.in_((WAITING, RUNNING))
-        )
-        own = session.scalar(query) or 0
+        own = self._num_open(session, wish.owner)
         if own >= most:
             raise try_later(
                 f"{own:,} of your jobs are waiting or running, which is all that you may have; "
@@ -306,6 +324,10 @@ class Queue:
                 seconds=UNMEASURED_RETRY,
                 code="rate_limit_exceeded",
             )
+
+    def _num_open(self, session: Session, owner: str) -> int:
+        is_open = Job.state.in_((WAITING, RUNNING))
+        return session.scalar(select(func.count()).where(Job.owner == owner, is_open)) or 0
 
     def _turn(self, session: Session, owner: str) -> float:
         """Where the owner's next job joins the round."""
@@ -319,18 +341,7 @@ class Queue:
         results: Sequence[Result] = ()
         if job.state == tables.DONE:
             query = select(PictureRow).where(PictureRow.job_id == job.id)
-            results = tuple(
-                Result(
-                    id=row.id,
-                    path=row.path,
-                    format=row.format,
-                    width=row.width,
-                    height=row.height,
-                    seed=row.seed,
-                    score=row.score,
-                )
-                for row in session.scalars(query.order_by(PictureRow.place))
-            )
+            results = tuple(map(_result, session.scalars(query.order_by(PictureRow.place))))
         return JobView(
             id=job.id,
             owner=job.owner,
@@ -420,6 +431,18 @@ def fingerprint(body: Any) -> str:
     """A hash of what a caller sent (JSON values or bytes), to know it again."""
     content = body if isinstance(body, bytes) else json.dumps(body, sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()
+
+
+def _result(row: PictureRow) -> Result:
+    return Result(
+        id=row.id,
+        path=row.path,
+        format=row.format,
+        width=row.width,
+        height=row.height,
+        seed=row.seed,
+        score=row.score,
+    )
 
 
 def _find(session: Session, job_id: str, owner: str | None) -> Job:

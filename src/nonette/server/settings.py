@@ -49,6 +49,27 @@ class Settings(BaseSettings):
         "API listens beyond loopback.",
     )
 
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names that the server answers to, as the `Host` header has them; empty means "
+        "this machine's own names while it listens on loopback, and any name beyond.",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(),
+        description="Other sites whose pages may use the API from a browser, as "
+        "`https://example.org`; none by default.",
+    )
+    public_url: str = Field(
+        default="",
+        description="Address that links in answers begin with; empty is what the caller used.",
+    )
+    link_minutes: int = Field(
+        default=60, ge=1, le=1440, description="Minutes that a link to a picture is valid."
+    )
+    policy: Path | None = Field(
+        default=None, description="File of a prompt policy of one's own; see `safety/policy.toml`."
+    )
+
     max_waiting: int = Field(
         default=2_000, ge=1, description="Jobs that may wait; beyond, new ones are answered 429."
     )
