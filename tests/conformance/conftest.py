@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import uvicorn
 
 from nonette.core.flat import FlatEngine
 from nonette.server import logs
+from nonette.server.__main__ import Server
 from nonette.server.app import create_app
 from nonette.server.settings import Settings
 from nonette.server.worker import WorkerLoop
@@ -52,6 +54,7 @@ class Site:
         settings: What it was started with.
         seen: The requests it got, as (method, path).
         log: Its log lines.
+        close: Tells it to end, as SIGTERM does.
         engines: Of its workers.
     """
 
@@ -60,6 +63,7 @@ class Site:
     seen: list[tuple[str, str]]
     log: io.StringIO
     house: Any
+    close: Callable[[], None]
     engines: list[Slow] = field(default_factory=list)
     clients: list[openai.OpenAI] = field(default_factory=list)
 
@@ -95,7 +99,7 @@ def serving(folder: Path, *, num_workers: int = 1, engine=Slow, **changes: Any) 
         await app(scope, receive, send)
 
     config = uvicorn.Config(watched, log_config=None, lifespan="on", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    server = Server(config, app.state.house.hub)
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     threads = [threading.Thread(target=server.run, args=([listener],), daemon=True)]
@@ -107,7 +111,8 @@ def serving(folder: Path, *, num_workers: int = 1, engine=Slow, **changes: Any) 
     for thread in threads:
         thread.start()
     engines = [loop.engine for loop in loops]
-    site = Site(url, settings, seen, log, app.state.house, engines)
+    close = partial(setattr, server, "should_exit", True)
+    site = Site(url, settings, seen, log, app.state.house, close, engines)
     site.until(lambda: server.started and len(app.state.house.queue.models()) > 0)
     if num_workers:
         site.until(lambda: app.state.house.queue.models()["flat"] is not None)
@@ -121,7 +126,7 @@ def serving(folder: Path, *, num_workers: int = 1, engine=Slow, **changes: Any) 
             loop.draining.set()
         for thread in threads[1:]:
             thread.join(10)
-        server.should_exit = True
+        close()
         threads[0].join(10)
         listener.close()
 

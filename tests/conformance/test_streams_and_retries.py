@@ -252,17 +252,8 @@ def test_a_server_that_closes_sends_its_callers_away_for_a_moment(serve):
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(post, site, {"prompt": "a fox"})
             site.until(lambda: len(site.jobs()) == 1)
-            site.house.hub._is_closed = True
-            for queues in site.house.hub._watchers.values():
-                for queue in queues:
-                    queue.put_nowait(_end())
+            site.close()
             status, headers, body = waiting.result(10)
         assert (status, body["error"]["code"]) == (503, "server_is_overloaded")
         assert 1 <= int(headers["retry-after"]) <= 120
         assert site.jobs()[0].state == tables.WAITING
-
-
-def _end():
-    from nonette.server import hub
-
-    return hub._END

@@ -8,9 +8,9 @@ foreign name can be made to point at it. Programs send neither header and are no
 
 from __future__ import annotations
 
+import re
 from collections.abc import MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -20,6 +20,7 @@ from nonette.server.middleware import App, Receive, Send
 from nonette.server.settings import Settings
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s@:/?#\[\]]+))(?::[0-9]{1,5})?")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -75,10 +76,8 @@ class Origins:
 
 def _name(host: str) -> str:
     """The name in a `Host` header, without its port and brackets; "" where it is none."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    found = HOST.fullmatch(host.lower())
+    return (found[1] or found[2]) if found else ""
 
 
 def _is_of(origin: str, host: str) -> bool:

@@ -20,7 +20,7 @@ def check(policy: Policy, request: Request) -> None:
     Raises:
         ApiError: 400, `content_policy_violation`, naming the rules and the words.
     """
-    texts = [request.prompt]
+    texts = [request.prompt, request.second_prompt or ""]
     if request.guidance is not None and request.guidance < 1:
         texts.append(request.negative_prompt)
     hits = policy.judge(*texts)

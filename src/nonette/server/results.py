@@ -36,7 +36,12 @@ def write(data_dir: Path, claim: Claim, pictures: Sequence[Picture]) -> list[Pic
     rows: list[PictureRow] = []
     try:
         for place, picture in enumerate(pictures):
-            content = encode(picture, format, with_prompt=bool(claim.output["with_prompt"]))
+            content = encode(
+                picture,
+                format,
+                with_prompt=bool(claim.output["with_prompt"]),
+                quality=claim.output.get("quality"),
+            )
             path = folder / f"{claim.id}-{claim.lease}-{place}.{format}"
             rows.append(_row(claim, place, picture, path, content))
             _write(data_dir / path, content)

@@ -247,3 +247,20 @@ def test_the_grid_is_square_and_in_reading_order(
         assert np.array_equal(sheet[place], picture)
         seen[place] = True
     assert (sheet[~seen] == 255).all()
+
+
+@pytest.mark.parametrize("form", ["webp", "jpeg"])
+def test_a_quality_makes_files_smaller_and_keeps_their_record(form: str) -> None:
+    picture = drawing_of(Request(prompt="a red cat"))[0]
+    low, high = (files.encode(picture, form, with_prompt=False, quality=q) for q in (5, 100))
+    assert len(low) < len(high)
+    assert (
+        files.read(low) == files.read(high) == files.read(files.encode(picture, with_prompt=False))
+    )
+
+
+@pytest.mark.parametrize(("form", "quality"), [("png", 50), ("webp", 101), ("jpeg", -1)])
+def test_a_quality_that_means_nothing_is_refused(form: str, quality: int) -> None:
+    picture = drawing_of(Request(prompt="a red cat"))[0]
+    with pytest.raises(InputError, match="quality"):
+        files.encode(picture, form, with_prompt=False, quality=quality)

@@ -85,7 +85,8 @@ def loop(database, settings):
 
 @pytest.fixture
 def client(settings):
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    app = create_app(settings)
+    with TestClient(app, "http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client
 
 

@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from nonette.core import types
+from nonette.server import policy
 from nonette.server.errors import not_found
 from nonette.server.house import Inside
 from nonette.server.identity import Asker
@@ -99,10 +100,12 @@ def submit(
     values = wish.model_dump(exclude={"format", "previews"})
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(types.MAX_RANDOM_SEED)
+    drawn = types.Request(**values)
+    policy.check(house.policy, drawn)
     view = house.queue.submit(
         Submission(
             owner=caller.owner,
-            request=types.Request(**values),
+            request=drawn,
             weight=caller.weight,
             max_waiting=caller.max_waiting,
             format=wish.format,
