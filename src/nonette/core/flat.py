@@ -1,25 +1,39 @@
 """An engine without weights: every candidate is one flat colour, from its seed and prompt.
 
-It keeps the whole contract of `Engine` (seeds, progress, stopping, ranking) and draws in
-milliseconds, so that everything around an engine can be tested and tried without a model. It never
-imports torch and knows nothing of what a prompt means.
+It keeps the whole contract of `Engine` (every task, seeds, progress, stopping, ranking, sizes) and
+paints in milliseconds, so that everything around an engine can be tested and tried without a model.
+It never imports torch and knows nothing of what a prompt means. What a candidate's colour becomes:
+
+- `draw` fills a picture of the native size with it;
+- `edit` paints it where the mask is (or everywhere), over the source as the strength says;
+- `extend` paints it around the source;
+- `vary` goes from the source's mean colour towards it, as the strength says;
+- `blend` goes from what the first would become to what the second would, as the mix says;
+- `enlarge` has no candidates: the source itself, resampled.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import time
+import typing
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from nonette.core import sizes
 from nonette.core.errors import InputError, Stopped
-from nonette.core.types import Capabilities, Drawing, Picture, Progress, Request, as_drawn
+from nonette.core.types import Capabilities, Drawing, Picture, Progress, Request, Task, as_drawn
 
 MODEL = "flat"
 GREY = 128
-MAX_SIDE = 1024  # pixels
+STRENGTHS = {"edit": 1.0, "vary": 0.5}  # where the request leaves it open
+MIX = 0.5
+MAX_PREVIEWS = 9
+PREVIEW_SIDE = 512  # pixels; larger pictures are shown smaller
 
 
 class FlatEngine:
@@ -42,11 +56,11 @@ class FlatEngine:
         self.num_steps = num_steps
 
     def capabilities(self) -> Capabilities:
-        """It draws, in any shape up to 1,024 pixels a side."""
+        """It does every task there is."""
         return Capabilities(
             model=MODEL,
             system=MODEL,
-            tasks=("draw",),
+            tasks=typing.get_args(Task),
             native_size=self.native_size,
             default_candidates=self.candidates,
             example_prompts=("a red square", "the colour of a Monday"),
@@ -60,25 +74,19 @@ class FlatEngine:
     ) -> list[Drawing]:
         """Paint every request's candidates and keep the best; see `Engine.draw`."""
         start = time.perf_counter()
-        sizes = [self._check(request) for request in requests]
-        colours = [self._candidates(request) for request in requests]  # (N, 3) each
+        wishes = [self._decide(request) for request in requests]
         for step in range(self.num_steps):
             if should_stop is not None and should_stop():
                 raise Stopped(f"stopped after step {step} of {self.num_steps}")
             if on_progress is not None:
-                previews = None
-                if requests:
-                    now = _towards(colours[0], (step + 1) / self.num_steps)
-                    previews = _fill(now, *sizes[0])
+                share = (step + 1) / self.num_steps
+                previews = self._previews(wishes[0], share) if wishes else None
                 on_progress(
                     Progress(
                         done=step + 1, total=self.num_steps, phase="drawing", previews=previews
                     )
                 )
-        chosen = [
-            self._choose(request, candidates, size)
-            for request, candidates, size in zip(requests, colours, sizes, strict=True)
-        ]
+        chosen = [self._choose(wish) for wish in wishes]
         seconds = time.perf_counter() - start
         return [
             Drawing(
@@ -86,9 +94,9 @@ class FlatEngine:
                 unknown_words=(),
                 seconds=seconds,
                 model=MODEL,
-                prompt=request.prompt,
+                prompt=wish.prompt,
             )
-            for request, pictures in zip(requests, chosen, strict=True)
+            for wish, pictures in zip(wishes, chosen, strict=True)
         ]
 
     def score(self, pictures: Sequence[np.ndarray], prompt: str) -> list[float]:
@@ -101,45 +109,89 @@ class FlatEngine:
             scores.append(float(seen @ wanted) / length if length else 0.0)
         return scores
 
-    def _check(self, request: Request) -> tuple[int, int]:
-        """The request's width and height, if this engine can do what it asks."""
-        if request.task != "draw":
-            raise InputError("task", request.task, f"{MODEL} can only draw")
+    def _decide(self, request: Request) -> Request:
+        """The request with everything decided that it left open, if this engine can do it."""
         if request.model not in ("", MODEL):
             raise InputError("model", request.model, f"this engine is {MODEL}")
-        if request.size == "auto":
-            return self.native_size
-        width, height = (int(side) for side in request.size.split("x"))
-        if max(width, height) > MAX_SIDE:
-            raise InputError("size", request.size, f"{MODEL} paints {MAX_SIDE:,} pixels a side")
-        return width, height
-
-    def _candidates(self, request: Request) -> np.ndarray:
-        """The colours of all candidates: uint8 (N, 3)."""
+        sizes.outcome(request, self.native_size, MODEL)
         candidates = request.candidates or max(self.candidates, request.num_pictures)
-        return np.stack(
-            [_colour(f"{request.seed + i}\0{request.prompt}") for i in range(candidates)]
-        )
+        decided: dict[str, Any] = {
+            "model": MODEL,
+            "candidates": 1 if request.task == "enlarge" else candidates,
+        }
+        if request.task in STRENGTHS and request.strength is None:
+            decided["strength"] = STRENGTHS[request.task]
+        if request.task == "blend" and request.mix is None:
+            decided["mix"] = MIX
+        return dataclasses.replace(request, **decided)
 
-    def _choose(
-        self, request: Request, colours: np.ndarray, size: tuple[int, int]
-    ) -> tuple[Picture, ...]:
-        """The best pictures of a request, or its first ones where it does not want them ranked."""
-        scores = self.score(list(colours), request.prompt)
-        order = list(range(len(colours)))
-        if request.ranks:
-            order.sort(key=lambda i: -scores[i])  # stable: equals stay in the order of seeds
-        order = order[: request.num_pictures]
-        return tuple(
-            Picture(
-                pixels=pixels,
-                seed=request.seed + i,
-                score=scores[i] if request.ranks else None,
-                model=MODEL,
-                settings=as_drawn(request, model=MODEL, candidates=len(colours)),
+    def _choose(self, wish: Request) -> tuple[Picture, ...]:
+        """The best pictures of a wish; its first ones where nothing can or shall rank them."""
+        is_ranked = wish.ranks and any(character.isalnum() for character in wish.prompt)
+        assert wish.candidates is not None
+        order = list(range(wish.candidates if is_ranked else wish.num_pictures))
+        scores: list[float | None] = [None] * len(order)
+        if is_ranked:
+            found = [self.score([self._paint(wish, i)], wish.prompt)[0] for i in order]
+            scores = list(found)
+            order.sort(key=lambda i: -found[i])  # stable: equals stay in the order of seeds
+        settings = as_drawn(wish)
+        pictures = []
+        for i in order[: wish.num_pictures]:
+            painted = self._paint(wish, i)
+            size = sizes.outcome(wish, self.native_size, MODEL)
+            pictures.append(
+                Picture(
+                    pixels=sizes.resized(painted, size),
+                    seed=wish.seed + i,
+                    score=scores[i],
+                    model=MODEL,
+                    settings=settings | sizes.notes((painted.shape[1], painted.shape[0]), size),
+                )
             )
-            for i, pixels in zip(order, _fill(colours[order], *size), strict=True)
-        )
+        return tuple(pictures)
+
+    def _previews(self, wish: Request, share: float) -> np.ndarray:
+        """The first candidates `share` of the way: uint8 (at most 9, H, W, 3)."""
+        assert wish.candidates is not None
+        painted = [self._paint(wish, i, share) for i in range(min(wish.candidates, MAX_PREVIEWS))]
+        height, width = painted[0].shape[:2]
+        scale = min(1.0, PREVIEW_SIDE / max(width, height))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        return np.stack([sizes.resized(picture, size) for picture in painted])
+
+    def _paint(self, wish: Request, i: int, share: float = 1.0) -> np.ndarray:
+        """Candidate `i` before any resampling, its colour `share` of the way: uint8 (H, W, 3)."""
+        if wish.task == "enlarge":
+            assert wish.source is not None
+            return wish.source
+        colour = _mix(np.full(3, GREY, np.uint8), self._colour(wish, wish.seed + i), share)
+        if wish.kept_size is None:
+            return _fill(colour, *self.native_size)
+        assert wish.source is not None
+        if wish.task == "extend":
+            (left, top, _, _), (height, width) = wish.sides, wish.source.shape[:2]
+            picture = _fill(colour, *wish.kept_size)
+            picture[top : top + height, left : left + width] = wish.source
+            return picture
+        where = np.ones(wish.source.shape[:2], bool) if wish.mask is None else wish.mask
+        assert wish.strength is not None
+        picture = wish.source.copy()
+        picture[where] = _mix(wish.source[where], colour, wish.strength)
+        return picture
+
+    def _colour(self, wish: Request, seed: int) -> np.ndarray:
+        """The colour of the wish's candidate of that seed: uint8 (3,)."""
+        own = _colour(f"{seed}\0{wish.prompt}")
+        if wish.task == "vary":
+            return _mix(_mean(wish.source), own, wish.strength)
+        if wish.task == "blend":
+            assert wish.mix is not None
+            if wish.source is None:
+                return _mix(own, _colour(f"{seed}\0{wish.second_prompt}"), wish.mix)
+            between = _mix(_mean(wish.source), _mean(wish.second_source), wish.mix)
+            return _mix(between, own, STRENGTHS["vary"])
+        return own
 
 
 def _colour(text: str) -> np.ndarray:
@@ -147,11 +199,19 @@ def _colour(text: str) -> np.ndarray:
     return np.frombuffer(hashlib.sha256(text.encode()).digest()[:3], dtype=np.uint8)
 
 
-def _towards(colours: np.ndarray, share: float) -> np.ndarray:
-    """The colours `share` of the way from grey, 0 to 1."""
-    return np.rint(GREY + (colours - float(GREY)) * share).astype(np.uint8)
+def _mean(picture: np.ndarray | None) -> np.ndarray:
+    """The mean colour of a picture: uint8 (3,)."""
+    assert picture is not None
+    return np.rint(picture.reshape(-1, 3).mean(axis=0)).astype(np.uint8)
 
 
-def _fill(colours: np.ndarray, width: int, height: int) -> np.ndarray:
-    """uint8 (N, 3) as pictures (N, H, W, 3)."""
-    return np.tile(colours[:, None, None, :], (1, height, width, 1))
+def _mix(one: np.ndarray, other: np.ndarray, share: float | None) -> np.ndarray:
+    """Colours `share` of the way from one to the other, 0 to 1: uint8 (..., 3)."""
+    assert share is not None
+    mixed: np.ndarray = np.rint(one + (other - one.astype(np.float32)) * share).astype(np.uint8)
+    return mixed
+
+
+def _fill(colour: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A picture of one colour: uint8 (H, W, 3)."""
+    return np.broadcast_to(colour, (height, width, 3)).copy()

@@ -24,7 +24,7 @@ MAX_CANDIDATES = 512
 MAX_SEED = 2**53 - 1  # the largest integer that JSON readers in browsers keep exactly
 MAX_RANDOM_SEED = 2**32  # of seeds drawn by lot: short enough to type again
 MAX_GUIDANCE = 100.0
-MAX_FACTOR = 16.0
+FACTOR, MAX_FACTOR = 2.0, 16.0  # of an enlargement: what it is where nothing says how large
 
 Task = Literal["draw", "edit", "extend", "vary", "blend", "enlarge"]
 
@@ -86,7 +86,8 @@ class Request:
         second_source: Of `blend`, the picture to go towards, as `source`.
         second_prompt: Of `blend`, the sentence to go towards.
         mix: Of `blend`, how far to go: 0 is the first, 1 the second.
-        factor: Of `enlarge`, how many times as wide and high, 1 to 16; or `size` says how large.
+        factor: Of `enlarge`, how many times as wide and high, 1 to 16; or `size` says how large,
+            or it is 2.
     """
 
     prompt: str
@@ -208,11 +209,11 @@ class Request:
         if self.num_pictures != 1:
             raise InputError("num_pictures", self.num_pictures, "enlarge gives 1 picture")
         height, width = self.source.shape[:2]
-        if self.factor is not None:
-            if self.size != "auto":
-                raise InputError("factor", self.factor, "size says already how large it will be")
-            size = round(width * self.factor), round(height * self.factor)
-            _check_outcome("factor", self.factor, size)
+        if self.size != "auto" and self.factor is not None:
+            raise InputError("factor", self.factor, "size says already how large it will be")
+        factor = self.factor or FACTOR
+        if self.size == "auto":
+            _check_outcome("factor", factor, (round(width * factor), round(height * factor)))
 
     def _check_size(self) -> None:
         """All pictures together must fit; those that keep the source's pixels have their size."""

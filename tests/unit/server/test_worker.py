@@ -106,7 +106,7 @@ def test_too_little_memory_for_a_batch_is_enough_for_each(loop, queue, wish):
 
 
 def test_what_the_engine_does_not_understand_is_refused_with_the_field(loop, queue, wish):
-    view = queue.submit(wish(size="2048x2048"))
+    view = queue.submit(wish(size="2048x1024"))
     draw_all(loop)
     look = queue.look(view.id)
     assert (look.state, look.reason["param"]) == ("refused", "size")
