@@ -20,6 +20,7 @@ NETWORKS: Mapping[str, str] = {
     "clip": "nonette.models.clip:CLIP",
     "clip_text": "nonette.models.clip:TextEncoder",
     "clip_image": "nonette.models.clip:ImageEncoder",
+    "dit": "nonette.models.dit:DiT",
     "judge": "nonette.models.judge:Judge",
     "kl_autoencoder": "nonette.models.kl_autoencoder:AutoencoderKL",
     "taesd": "nonette.models.taesd:TAESD",

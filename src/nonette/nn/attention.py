@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MAX_PLAIN_SCORES = 128 * 128  # N · L up to which plain products beat the fused backward on a CPU
+MAX_PLAIN_SCORES = 320 * 320  # N · L up to which plain products beat the fused backward on a CPU
 
 
 def attention(
