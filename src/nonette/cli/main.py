@@ -55,6 +55,7 @@ VERBS: Mapping[str, Verb] = {
         "Draw for browsers and programs, over a queue that loses nothing.",
     ),
     "worker": Verb("nonette.cli.worker:worker", "Draw what waits in a server's queue."),
+    "admin": Verb("nonette.cli.admin:app", "Look after a server's accounts, keys and backups."),
     "evaluate": Verb(
         "nonette.cli.evaluate:app", "Measure how well a model draws what it is asked."
     ),

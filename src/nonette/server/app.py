@@ -14,9 +14,11 @@ from fastapi import FastAPI
 
 from nonette.core.version import version
 from nonette.safety import words
-from nonette.server import errors
+from nonette.server import errors, secret
+from nonette.server.accounts import Accounts
 from nonette.server.database import Database
 from nonette.server.desk import Desk
+from nonette.server.failures import Failures
 from nonette.server.house import House
 from nonette.server.hub import Hub
 from nonette.server.keeper import keep
@@ -24,7 +26,16 @@ from nonette.server.links import Links
 from nonette.server.middleware import Frame
 from nonette.server.origins import Origins
 from nonette.server.queue import Queue
-from nonette.server.routes import health, images, jobs, links, models, moderations
+from nonette.server.routes import (
+    admin,
+    health,
+    images,
+    jobs,
+    links,
+    models,
+    moderations,
+    session,
+)
 from nonette.server.settings import Settings
 
 
@@ -47,6 +58,9 @@ def create_app(settings: Settings) -> FastAPI:
         desk=Desk(queue, hub),
         links=Links(settings.data_dir, settings.link_minutes),
         policy=words.load(settings.policy),
+        accounts=Accounts(database),
+        failures=Failures(),
+        secret=secret.read(settings.data_dir),
     )
 
     @contextlib.asynccontextmanager
@@ -68,6 +82,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Frame, settings=settings)
     errors.install(app)
-    for routes in (health, jobs, images, links, models, moderations):
+    for routes in (health, jobs, images, links, models, moderations, session, admin):
         app.include_router(routes.router)
     return app

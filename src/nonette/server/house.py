@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from nonette.safety.words import Policy
+from nonette.server.accounts import Accounts
 from nonette.server.database import Database
 from nonette.server.desk import Desk
+from nonette.server.failures import Failures
 from nonette.server.hub import Hub
 from nonette.server.links import Links
 from nonette.server.queue import Queue
@@ -18,7 +20,11 @@ from nonette.server.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class House:
-    """The parts of one API process; there is one of each."""
+    """The parts of one API process; there is one of each.
+
+    Attributes:
+        secret: 32 random bytes of this data folder, for what must not be guessed or forged.
+    """
 
     settings: Settings
     database: Database
@@ -27,6 +33,9 @@ class House:
     desk: Desk
     links: Links
     policy: Policy
+    accounts: Accounts
+    failures: Failures
+    secret: bytes = field(repr=False)
 
 
 def house_of(request: Request) -> House:

@@ -9,16 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
-import secrets
 import time
 from pathlib import Path
 
-from nonette.core.errors import NonetteError
+from nonette.server import secret
 from nonette.server.errors import ApiError, not_found
-
-SECRET = "secret.key"
-SECRET_BYTES = 32
 
 
 class Links:
@@ -34,7 +29,7 @@ class Links:
 
     def __init__(self, folder: Path, minutes: int) -> None:
         self.seconds = minutes * 60
-        self._secret = _secret(folder / SECRET)
+        self._secret = secret.read(folder)
 
     def make(self, picture_id: str) -> str:
         """The link's path and query, valid from now on."""
@@ -56,24 +51,3 @@ class Links:
     def _sign(self, picture_id: str, until: int) -> str:
         digest = hmac.digest(self._secret, f"{picture_id}\n{until}".encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest[:24]).decode()
-
-
-def _secret(path: Path) -> bytes:
-    """The secret of this path, made if it is not there; two that make it at once get one."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    if not path.exists():
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(SECRET_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(draft, path)  # fails where another was faster, whose secret counts
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    content = path.read_bytes()
-    if len(content) != SECRET_BYTES:
-        raise NonetteError(f"{path} is damaged; without it links that were given out end")
-    return content

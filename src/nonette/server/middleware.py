@@ -87,8 +87,8 @@ class Frame:
         most = self.settings.max_upload_bytes if has_files else self.settings.max_body_bytes
         too_large = ApiError(413, f"The body is larger than {most:,} bytes.", code="body_too_large")
         if headers.get("content-encoding", "identity") != "identity":
-            refusal = ApiError(415, "Bodies are taken as they are, not compressed.")
-            await refusal.response()(scope, receive, send)
+            packed = ApiError(415, "Bodies are taken as they are, not compressed.")
+            await packed.response()(scope, receive, send)
             return
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > most:
@@ -120,9 +120,7 @@ class Frame:
         except Exception as error:
             if has_started:
                 raise
-            if received > most:
-                refusal = too_large
-            else:
-                refusal = unforeseen(error, scope["state"]["request_id"])
             if not has_refused:
-                await refusal.response()(scope, receive, send)
+                is_large = received > most
+                own = too_large if is_large else unforeseen(error, scope["state"]["request_id"])
+                await own.response()(scope, receive, send)

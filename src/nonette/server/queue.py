@@ -3,10 +3,10 @@
 What `submit` returned is on disk. A job waits, runs, and ends exactly once: done, failed, cancelled
 or refused, with a reason. `leases.py` is the workers' side, `hub.py` tells who waits what happens.
 
-Fairness is start-time fair queueing: a job's `turn` is where its owner's last one ended in the
-round, but never before the round's own place, and its length is its cost over its owner's weight.
-The lowest turn is next and the oldest among equals, so owners take turns and nobody pays for
-having been idle. See docs/decisions/0003-the-queue.md.
+Fairness is start-time fair queueing between lanes (accounts, or addresses without one): a job's
+`turn` is where its lane's last one ended in the round, but never before the round's own place, and
+its length is its cost over its lane's weight. The lowest turn is next and the oldest among equals,
+so lanes take turns and nobody pays for having been idle. See docs/decisions/0003-the-queue.md.
 """
 
 from __future__ import annotations
@@ -23,18 +23,16 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from nonette.core.errors import InputError
 from nonette.core.types import Request, as_drawn
 from nonette.provenance.encode import Format
-from nonette.server import tables
+from nonette.server import admission, tables
 from nonette.server.database import Database
-from nonette.server.errors import ApiError, not_found, try_later
+from nonette.server.errors import ApiError, not_found
+from nonette.server.limits import Allowance, Tier, left, spend
 from nonette.server.settings import Settings
 from nonette.server.tables import ENDED, RUNNING, WAITING, Job, Model, PictureRow, Worker
 
-ALIKE = ("task", "model", "size", "steps", "sampler")  # what jobs of one batch share
 WORKER_SILENCE = 60.0  # seconds after which a worker no longer counts
-UNMEASURED_RETRY = 30.0  # seconds to come back after, where no speed has been measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,8 @@ class Submission:
         owner: Whose the job and its pictures are, as `Caller.owner` says.
         request: What to draw; model "" is the server's default.
         kind: The door it came through, such as `images.generations`.
-        weight: The owner's share of the machine beside others', above 0.
+        lane: Who takes turns and is counted; "" is the owner.
+        tier: What the lane may have; its weight is its share of the machine.
         inputs: Uploads by field of the request, as `{"source": "upl_…"}`.
         format: What the pictures' files are.
         quality: Of JPEG and WebP files, 0 to 100; None is as good as the format can.
@@ -54,14 +53,14 @@ class Submission:
         idempotency_key: Two submissions of one owner with one key are one job.
         fingerprint: Of what the caller sent; the same key with another one is refused.
         longest_wait: Refuse at once if the estimate is above these seconds.
-        max_waiting: Jobs of this owner that may wait or run; None is the setting's.
         request_id: Of the HTTP request, for the logs.
     """
 
     owner: str
     request: Request
     kind: str = "jobs"
-    weight: float = 1.0
+    lane: str = ""
+    tier: Tier = field(default_factory=Tier)
     inputs: Mapping[str, str] = field(default_factory=dict)
     format: Format = "png"
     quality: int | None = None
@@ -70,7 +69,6 @@ class Submission:
     idempotency_key: str | None = None
     fingerprint: str = ""
     longest_wait: float | None = None
-    max_waiting: int | None = None
     request_id: str = ""
 
 
@@ -150,14 +148,17 @@ class Queue:
             name = self.model_name(wish.request.model)
             model = session.get(Model, name)
             request = dataclasses.replace(wish.request, model=name)
-            _check_task(request, model)
-            self._check_room(session, wish)
-            cost = _cost(request, model)
-            turn = self._turn(session, wish.owner)
+            lane = wish.lane or wish.owner
+            admission.check_task(request, model)
+            admission.check_room(session, self.settings, lane, wish.tier)
+            cost = admission.cost_of(request, model)
+            spend(session, self.database.clock(session), lane, wish.tier, request.num_pictures)
+            turn = admission.turn_of(session, lane)
             values = as_drawn(request)
             job = Job(
                 id=f"job_{secrets.token_hex(12)}",
                 owner=wish.owner,
+                lane=lane,
                 kind=wish.kind,
                 model=name,
                 request={key: values[key] for key in values if key not in wish.inputs},
@@ -168,10 +169,11 @@ class Queue:
                     "with_prompt": wish.with_prompt,
                     "previews": wish.previews,
                 },
-                batch_key=_batch_key(request),
+                batch_key=admission.batch_key(request),
                 cost=cost,
+                num_pictures=request.num_pictures,
                 turn=turn,
-                turn_end=turn + cost / wish.weight,
+                turn_end=turn + cost / wish.tier.weight,
                 state=WAITING,
                 reason=None,
                 attempts=0,
@@ -190,7 +192,9 @@ class Queue:
             session.flush()
             view = self._view(session, job)
             if wish.longest_wait is not None:
-                _check_wait(view, wish.longest_wait)  # raising takes the job back
+                admission.check_wait(
+                    view.estimated_seconds, wish.longest_wait
+                )  # raising takes the job back
             return view
 
     def look(self, job_id: str, owner: str | None = None) -> JobView:
@@ -240,10 +244,10 @@ class Queue:
                 job.idempotency_key = None  # whoever asks again wants it drawn
             return self._view(session, job)
 
-    def num_open(self, owner: str) -> int:
-        """How many of an owner's jobs wait or run."""
+    def num_open(self, lane: str) -> int:
+        """How many of a lane's jobs wait or run."""
         with self.database.read() as session:
-            return self._num_open(session, owner)
+            return admission.num_open(session, lane)
 
     def picture(self, picture_id: str) -> Result:
         """A finished picture, whoever owns it.
@@ -256,6 +260,11 @@ class Queue:
         if row is None:
             raise not_found("picture", picture_id)
         return _result(row)
+
+    def allowance(self, lane: str, tier: Tier) -> Allowance:
+        """What the lane has left."""
+        with self.database.read() as session:
+            return left(session, self.database.clock(session), lane, tier)
 
     def preview(self, job_id: str, owner: str | None = None) -> bytes | None:
         """A JPEG of what is drawn so far, or None."""
@@ -306,35 +315,6 @@ class Queue:
                 code="idempotency_key_reused",
             )
         return found
-
-    def _check_room(self, session: Session, wish: Submission) -> None:
-        waiting = session.scalar(select(func.count()).where(Job.state == WAITING)) or 0
-        if waiting >= self.settings.max_waiting:
-            raise try_later(
-                f"{waiting:,} jobs are waiting, which is all that may; please try again.",
-                seconds=UNMEASURED_RETRY,
-                code="server_is_overloaded",
-            )
-        most = wish.max_waiting or self.settings.max_waiting_per_owner
-        own = self._num_open(session, wish.owner)
-        if own >= most:
-            raise try_later(
-                f"{own:,} of your jobs are waiting or running, which is all that you may have; "
-                "cancel one or wait for one to end.",
-                seconds=UNMEASURED_RETRY,
-                code="rate_limit_exceeded",
-            )
-
-    def _num_open(self, session: Session, owner: str) -> int:
-        is_open = Job.state.in_((WAITING, RUNNING))
-        return session.scalar(select(func.count()).where(Job.owner == owner, is_open)) or 0
-
-    def _turn(self, session: Session, owner: str) -> float:
-        """Where the owner's next job joins the round."""
-        counted = or_(Job.state != tables.CANCELLED, Job.started_at.is_not(None))
-        own = session.scalar(select(func.max(Job.turn_end)).where(Job.owner == owner, counted))
-        now = session.scalar(select(tables.QueueState.turn))
-        return max(own or 0.0, now or 0.0)
 
     def _view(self, session: Session, job: Job) -> JobView:
         position, seconds = self._outlook(session, job)
@@ -450,33 +430,3 @@ def _find(session: Session, job_id: str, owner: str | None) -> Job:
     if job is None or owner not in (None, job.owner):
         raise not_found("job", job_id)
     return job
-
-
-def _check_task(request: Request, model: Model | None) -> None:
-    if model is not None and request.task not in model.capabilities["tasks"]:
-        tasks = ", ".join(model.capabilities["tasks"])
-        raise InputError("task", request.task, f"{model.name} can only {tasks}")
-
-
-def _check_wait(view: JobView, longest: float) -> None:
-    if view.estimated_seconds is not None and view.estimated_seconds > longest:
-        raise try_later(
-            f"It would take about {view.estimated_seconds:,.0f} seconds, more than the "
-            f"{longest:,.0f} that a caller is kept waiting; try again later, or submit it to "
-            "/api/jobs and come back for it.",
-            seconds=view.estimated_seconds - longest,
-            code="server_is_overloaded",
-        )
-
-
-def _cost(request: Request, model: Model | None) -> float:
-    """The candidates that will be drawn."""
-    if not request.ranks:
-        return float(request.num_pictures)
-    default = 0 if model is None else model.capabilities["default_candidates"]
-    return float(request.candidates or max(default, request.num_pictures))
-
-
-def _batch_key(request: Request) -> str:
-    shared = {name: getattr(request, name) for name in ALIKE}
-    return hashlib.sha256(json.dumps(shared).encode()).hexdigest()[:16]

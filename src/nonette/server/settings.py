@@ -1,19 +1,21 @@
 """What an operator can set, each with its default, its limits and what it means.
 
 Every field is read from the environment as `NONETTE_SERVER_<FIELD>`; `docs/settings.md` is made
-from the fields themselves. It knows no part of the server.
+from the fields themselves. Of the server it knows only what a tier is.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nonette.core.errors import InputError
+from nonette.server.limits import Tier
 
 PREFIX = "NONETTE_SERVER_"
 MAX_LEASE = 600.0  # seconds; a lease that ends later than this from now is of another boot
@@ -47,6 +49,16 @@ class Settings(BaseSettings):
         default="beyond-loopback",
         description="Who needs an API key: everyone, nobody at all, or everyone as soon as the "
         "API listens beyond loopback.",
+    )
+    tiers: dict[str, Tier] = Field(
+        default_factory=lambda: {
+            "free": Tier(),
+            "supporter": Tier(weight=3.0),
+            "guest": Tier(weight=0.5, max_waiting=10, requests_per_minute=30),
+        },
+        description="What accounts of a tier have: `weight` (their share of the machine), "
+        "`max_waiting`, `requests_per_minute`, `pictures_per_day`. `free` and `guest` must be "
+        "there; guests are callers without an account.",
     )
 
     allowed_hosts: tuple[str, ...] = Field(
@@ -116,6 +128,14 @@ class Settings(BaseSettings):
         default="json", description="Log lines as JSON, or as text for people."
     )
 
+    @field_validator("tiers")
+    @classmethod
+    def _has_needed_tiers(cls, tiers: dict[str, Tier]) -> dict[str, Tier]:
+        missing = {"free", "guest"} - tiers.keys()
+        if missing:
+            raise ValueError(f"it must have the tiers free and guest; there is no {min(missing)}")
+        return tiers
+
     @property
     def url(self) -> str:
         """The database's address as SQLAlchemy takes it."""
@@ -132,6 +152,14 @@ class Settings(BaseSettings):
             f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in values.items()
         }
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load(**given: object) -> Settings:

@@ -9,7 +9,6 @@ standard input is a pipe of which it holds the other end: should it be killed, t
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import os
 import signal
 import socket
@@ -194,14 +193,6 @@ def listen(host: str, port: int) -> socket.socket:
         limit = f"nothing can listen there: {error.strerror or error}"
         raise InputError("--host, --port", f"{host}:{port}", limit) from error
     return listener
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def lock_folder(data_dir: Path) -> IO[str]:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, MetaData, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 WAITING, RUNNING = "waiting", "running"
@@ -52,15 +61,17 @@ class Job(Base):
 
     Attributes:
         number: The order of arrival, whatever clocks say.
-        owner: Whose it is: `account:…`, `guest:…` or `local`.
+        owner: Whose it is: `account:…`, `guest:…`, `address:…` or `local`.
+        lane: Who takes turns: the account, or the address where there is none.
         kind: Which door it came through, such as `jobs` or `images.generations`.
         request: The fields of `core.types.Request` that are JSON.
         inputs: Uploads by field of the request, such as `{"source": "upl_…"}`.
         output: How pictures become files: `format`, `with_prompt`, `previews`.
         batch_key: Jobs of one key may be drawn in one call.
         cost: Candidates to draw.
+        num_pictures: Pictures asked for, which is what quotas count.
         turn: Its place in the round; the lowest is next, the oldest among equals.
-        turn_end: Where its owner's next job may join.
+        turn_end: Where the next job of its lane may join.
         lease: Raised at every claim and cancel; a worker that knows an older one is too late.
         reason: Why it did not end as done: `code` and `message`.
         version: The number of its last change.
@@ -70,7 +81,7 @@ class Job(Base):
     __table_args__ = (
         UniqueConstraint("owner", "idempotency_key"),
         Index(None, "state", "turn", "number"),
-        Index(None, "owner", "turn_end"),
+        Index(None, "lane", "turn_end"),
         Index(None, "owner", "number"),
         Index(None, "version"),
         {"sqlite_autoincrement": True},
@@ -79,6 +90,7 @@ class Job(Base):
     number: Mapped[int] = mapped_column(Number, primary_key=True)
     id: Mapped[str] = mapped_column(unique=True)
     owner: Mapped[str]
+    lane: Mapped[str]
     kind: Mapped[str]
     model: Mapped[str]
     request: Mapped[dict[str, Any]]
@@ -86,6 +98,7 @@ class Job(Base):
     output: Mapped[dict[str, Any]]
     batch_key: Mapped[str]
     cost: Mapped[float]
+    num_pictures: Mapped[int]
     turn: Mapped[float]
     turn_end: Mapped[float]
     state: Mapped[str]
@@ -179,3 +192,67 @@ class Model(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     capabilities: Mapped[dict[str, Any]]
     seconds_per_candidate: Mapped[float | None]
+
+
+class Account(Base):
+    """Somebody who may use the server, or has asked to.
+
+    Attributes:
+        state: `waiting` for approval, `active`, or `suspended` with a `reason`.
+        is_operator: Whether it may approve, suspend and see reports.
+    """
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    email: Mapped[str | None] = mapped_column(unique=True)
+    about: Mapped[str]
+    tier: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str]
+    is_operator: Mapped[bool]
+    created_at: Mapped[float]
+
+
+class ApiKey(Base):
+    """A key of an account; the key itself is nowhere.
+
+    Attributes:
+        prefix: The part of the key that finds it and may be shown.
+        hash: SHA-256 of the whole key, whose secret part has 256 random bits.
+    """
+
+    __tablename__ = "api_keys"
+
+    prefix: Mapped[str] = mapped_column(primary_key=True)
+    hash: Mapped[str]
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    name: Mapped[str]
+    created_at: Mapped[float]
+    revoked_at: Mapped[float | None]
+
+
+class LoginSession(Base):
+    """A browser in which an account is signed in; `hash` is of the cookie's token."""
+
+    __tablename__ = "sessions"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    created_at: Mapped[float]
+    expires_at: Mapped[float] = mapped_column(index=True)
+
+
+class Bucket(Base):
+    """How many requests a lane has left this minute: a token bucket.
+
+    Attributes:
+        tokens: What was left at `filled`, by the database's clock.
+    """
+
+    __tablename__ = "buckets"
+
+    lane: Mapped[str] = mapped_column(primary_key=True)
+    tokens: Mapped[float]
+    filled: Mapped[float]

@@ -9,7 +9,8 @@ from nonette.core.errors import NonetteError
 from nonette.safety.words import MODERATION, PolicyError
 from nonette.server.app import create_app
 from nonette.server.errors import ApiError
-from nonette.server.links import SECRET, Links
+from nonette.server.links import Links
+from nonette.server.secret import NAME as SECRET
 from nonette.server.settings import Settings
 
 

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from nonette.core.errors import InputError, NonetteError
 from nonette.server.database import Database
 from nonette.server.errors import ApiError
+from nonette.server.limits import Tier
 from nonette.server.queue import Queue
 from nonette.server.tables import Base
 
@@ -38,7 +39,7 @@ def test_owners_take_turns_then_age(queue, wish):
 
 def test_a_weight_of_two_gets_twice_the_turns(queue, wish):
     weights = {"a": 2.0, "b": 1.0}
-    views = [queue.submit(wish(owner, weight=weights[owner])) for owner in "aaaabbbb"]
+    views = [queue.submit(wish(owner, tier=Tier(weight=weights[owner]))) for owner in "aaaabbbb"]
     assert order(queue, views)[:6].count("a") == 4
 
 

@@ -151,8 +151,8 @@ async def fulfil(order: Order, house: House, caller: Caller, request: Request) -
         owner=caller.owner,
         request=order.request,
         kind=order.kind,
-        weight=caller.weight,
-        max_waiting=caller.max_waiting,
+        lane=caller.lane,
+        tier=caller.tier,
         inputs=order.inputs,
         format=order.output_format,
         quality=getattr(wish, "output_compression", None),
@@ -332,9 +332,12 @@ def num_patches(width: int, height: int) -> int:
 
 
 def rate_headers(house: House, caller: Caller, view: JobView | None) -> dict[str, str]:
-    """How many more jobs the caller may have open, and when the open ones will be done."""
-    most = caller.max_waiting or house.settings.max_waiting_per_owner
-    num_open = house.queue.num_open(caller.owner)
+    """How many more jobs the caller may have open, and when the open ones will be done.
+
+    Where the caller's tier bounds requests a minute, they tell of these instead.
+    """
+    most = caller.tier.max_waiting or house.settings.max_waiting_per_owner
+    num_open = house.queue.num_open(caller.lane)
     seconds = 0.0
     if num_open:
         seconds = (view and (view.estimated_seconds or view.seconds)) or float(num_open)
@@ -343,6 +346,7 @@ def rate_headers(house: House, caller: Caller, view: JobView | None) -> dict[str
         "x-ratelimit-limit-requests": str(most),
         "x-ratelimit-remaining-requests": str(max(0, most - num_open)),
         "x-ratelimit-reset-requests": f"{minutes}m{rest}s" if minutes else f"{rest}s",
+        **house.queue.allowance(caller.lane, caller.tier).headers(),
     }
 
 

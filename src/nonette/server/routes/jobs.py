@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +16,7 @@ from nonette.core import types
 from nonette.server import policy
 from nonette.server.errors import not_found
 from nonette.server.house import Inside
-from nonette.server.identity import Asker
+from nonette.server.identity import Asker, is_still_welcome
 from nonette.server.queue import JobView, Submission, fingerprint
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
@@ -106,8 +107,8 @@ def submit(
         Submission(
             owner=caller.owner,
             request=drawn,
-            weight=caller.weight,
-            max_waiting=caller.max_waiting,
+            lane=caller.lane,
+            tier=caller.tier,
             format=wish.format,
             previews=wish.previews,
             idempotency_key=idempotency_key,
@@ -116,6 +117,7 @@ def submit(
         )
     )
     response.headers["Location"] = f"/api/jobs/{view.id}"
+    response.headers.update(house.queue.allowance(caller.lane, caller.tier).headers())
     return answer(view)
 
 
@@ -159,11 +161,14 @@ def _followed(
 )
 async def follow(
     house: Inside,
+    caller: Asker,
     job: Annotated[JobView, Depends(_followed)],
     last_event_id: LastEventId = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """The job as server-sent events, until it has ended; each event is the whole job."""
     async for view in house.hub.watch(job.id):
+        if not await run_in_threadpool(is_still_welcome, house, caller):
+            return
         if str(view.version) == last_event_id:
             last_event_id = None  # told before; what changes from here on is news
             continue
