@@ -78,7 +78,7 @@ def seq2seq_cpu(runs: Path) -> TrainConfig:
     return TrainConfig(
         name="seq2seq_cpu",
         objective=OBJECTIVE,
-        settings=dataclasses.replace(settings, distinct=288_000),
+        settings=dataclasses.replace(settings, distinct=120_000),
         seed=0,
         batch_size=96,
         minutes=75,
