@@ -1,7 +1,7 @@
 """The front door: a request goes in, ranked pictures that know what made them come out.
 
-    check the request → candidates through the model's pipeline → ranking by CLIP → pictures best
-    first
+    check the request → candidates through the model's pipeline → ranking by CLIP → the best at the
+    size that was asked for
 
 Several requests become one call of the pipeline, which keeps each candidate the same as if it were
 drawn alone. Networks are loaded once, when they are first needed. What a request leaves open is
@@ -9,8 +9,12 @@ taken from the checkpoint's `settings`: `candidates`, `guidance`, `temperature`,
 and `ranker`, the name of the checkpoint that ranks (looked for beside the model's own folder
 first); `languages` are those it was trained on.
 
-It knows no network, no tokenizer and no file format, and it does not enlarge: sizes are the model's
-own.
+A pipeline draws one size and does the tasks it names. Everything else around it happens here: other
+sizes of that shape are resampled, what an edit or extension repaints is seen through a window of
+the pipeline's size and pasted back where the mask is, and `enlarge`, which any model can, is
+resampling until a network does better. Pictures tell what was done in their settings.
+
+It knows no network, no tokenizer and no file format.
 """
 
 from __future__ import annotations
@@ -28,19 +32,23 @@ import numpy as np
 
 from nonette.checkpoints import store
 from nonette.checkpoints.format import Checkpoint, read
-from nonette.core import flat, registry
+from nonette.core import flat, registry, sizes
 from nonette.core.errors import CheckpointError, InputError, NonetteError, SettingIgnored, Stopped
 from nonette.core.types import (
     MAX_RANDOM_SEED,
+    MIX,
+    STRENGTHS,
     Capabilities,
     Drawing,
     Engine,
     Picture,
     Progress,
     Request,
+    Task,
     as_drawn,
 )
 from nonette.nn import device as hardware
+from nonette.pipelines import _frame
 from nonette.pipelines._steps import Job
 from nonette.pipelines.rerank import rerank
 from nonette.provenance.notebook import ShownDrawing, show
@@ -94,7 +102,7 @@ class LocalEngine:
         return Capabilities(
             model=self.checkpoint.name,
             system=self.checkpoint.system,
-            tasks=("draw",),
+            tasks=_tasks(self._system),
             native_size=self._pipeline.native_size,
             default_candidates=self.defaults["candidates"],
             example_prompts=self.checkpoint.examples,
@@ -114,21 +122,16 @@ class LocalEngine:
             CheckpointError: A network or tokenizer of the model is damaged.
             Stopped: `should_stop` said so.
         """
-        wishes = [self._check(request) for request in requests]
         with hardware.threads(self.threads):
-            pipeline = self._pipeline
-            if any(wish.ranks for wish in wishes):
-                _ = (
-                    self._ranker
-                )  # loaded before the clock starts, and before any work could be lost
+            wishes = [self._check(request) for request in requests]
+            is_ranked = [self._is_ranked(wish) for wish in wishes]  # all that is needed is loaded
             start = time.perf_counter()
-            jobs = [_job(wish) for wish in wishes]
-            drawn = pipeline(jobs, on_progress, should_stop, preview_every=self.preview_every)
-            scores = self._rank(wishes, drawn, on_progress, should_stop)
+            drawn = self._draw(wishes, on_progress, should_stop)
+            scores = self._rank(wishes, is_ranked, drawn, on_progress, should_stop)
             seconds = time.perf_counter() - start
         return [
             Drawing(
-                pictures=_choose(wish, pixels, ranking),
+                pictures=self._choose(wish, pixels, ranking),
                 unknown_words=self._unknown_words(wish.prompt),
                 seconds=seconds,
                 model=self.checkpoint.name,
@@ -151,16 +154,20 @@ class LocalEngine:
             return [float(score) for score in rerank(*self._ranker, pictures, prompt)]
 
     @cached_property
+    def _system(self) -> Any:
+        """The class of the pipeline."""
+        return registry.resolve(registry.SYSTEMS, self.checkpoint.system, "system")
+
+    @cached_property
     def _pipeline(self) -> Any:
         """The system with its networks."""
         checkpoint, dtype = self.checkpoint, hardware.pick_dtype(self.device)
-        system = registry.resolve(registry.SYSTEMS, checkpoint.system, "system")
         networks = {
             part: checkpoint.network(part, dtype).to(self.device)
             for part in checkpoint.manifest.networks
         }
         try:
-            return system(
+            return self._system(
                 **networks, tokenizer=checkpoint.tokenizer(), settings=checkpoint.settings
             )
         except (TypeError, ValueError) as error:
@@ -189,16 +196,15 @@ class LocalEngine:
     def _check(self, request: Request) -> Request:
         """The request with everything decided that it left open, if this model can do it."""
         name = self.checkpoint.name
-        if request.task != "draw":
-            raise InputError("task", request.task, f"{name} can only draw")
+        if request.task not in _tasks(self._system):
+            raise InputError("task", request.task, _who_can(request.task, name, self._system))
         if request.model not in self.names:
             raise InputError("model", request.model, f"this engine draws with {name}")
-        if request.size != "auto":
-            width, height = self._pipeline.native_size
-            if request.size != f"{width}x{height}":
-                raise InputError("size", request.size, f"{name} draws {width}x{height}")
+        if request.task == "enlarge":
+            return dataclasses.replace(request, model=name, candidates=1)
+        sizes.outcome(request, self._pipeline.native_size, name)
         for knob in KNOBS:
-            if getattr(request, knob) is not None and knob not in JOB_FIELDS:
+            if getattr(request, knob) is not None and knob not in self._system.knobs:
                 message = f"{knob} has no effect: {name} is a {self.checkpoint.system} model"
                 warnings.warn(message, SettingIgnored, stacklevel=3)
         decided = {
@@ -206,31 +212,79 @@ class LocalEngine:
             for field, value in self.defaults.items()
             if getattr(request, field) is None and field != "candidates"
         }
+        if request.task in STRENGTHS and request.strength is None:
+            decided["strength"] = STRENGTHS[request.task]
+        if request.task == "blend" and request.mix is None:
+            decided["mix"] = MIX
         candidates = request.candidates or max(self.defaults["candidates"], request.num_pictures)
         if not request.ranks:
             candidates = request.num_pictures  # nothing chooses among more
         return dataclasses.replace(request, **decided, model=name, candidates=candidates)
 
+    def _draw(
+        self, wishes: Sequence[Request], on_progress: OnProgress, should_stop: ShouldStop
+    ) -> list[np.ndarray]:
+        """The candidates of every wish, uint8 (N, H, W, 3), in the order of seeds."""
+        jobs = [
+            _job(wish, self._system.knobs, self._pipeline.native_size)
+            for wish in wishes
+            if wish.task != "enlarge"
+        ]
+        if jobs:
+            every = self.preview_every
+            drawn = iter(self._pipeline(jobs, on_progress, should_stop, preview_every=every))
+        elif should_stop is not None and should_stop():
+            raise Stopped("stopped before enlarging")
+        return [_source(wish)[None] if wish.task == "enlarge" else next(drawn) for wish in wishes]
+
+    def _is_ranked(self, wish: Request) -> bool:
+        """Whether the wish wants ranking, has words to rank by, and there is a network for it."""
+        has_words = any(character.isalnum() for character in wish.prompt)
+        return wish.ranks and wish.task != "enlarge" and has_words and self._ranker is not None
+
     def _rank(
         self,
         wishes: Sequence[Request],
+        is_ranked: Sequence[bool],
         drawn: Sequence[np.ndarray],
         on_progress: OnProgress,
         should_stop: ShouldStop,
     ) -> list[list[float] | None]:
         """The scores of every wish's candidates; None where nothing ranks them."""
         scores: list[list[float] | None] = []
-        for wish, pixels in zip(wishes, drawn, strict=True):
+        for i, wish in enumerate(wishes):
             if should_stop is not None and should_stop():
-                raise Stopped(f"stopped while ranking request {len(scores) + 1} of {len(wishes)}")
-            is_ranked = wish.ranks and self._ranker is not None
-            scores.append(self.score(list(pixels), wish.prompt) if is_ranked else None)
+                raise Stopped(f"stopped while ranking request {i + 1} of {len(wishes)}")
+            scores.append(self.score(list(drawn[i]), wish.prompt) if is_ranked[i] else None)
             if on_progress is not None:
-                on_progress(Progress(done=len(scores), total=len(wishes), phase="ranking"))
+                on_progress(Progress(done=i + 1, total=len(wishes), phase="ranking"))
         return scores
 
-
-JOB_FIELDS = {field.name for field in dataclasses.fields(Job)}
+    def _choose(
+        self, wish: Request, drawn: np.ndarray, scores: list[float] | None
+    ) -> tuple[Picture, ...]:
+        """The best candidates, best first; without scores the first ones in the order of seeds."""
+        order = list(range(len(drawn)))
+        if scores is not None:
+            order.sort(key=lambda i: -scores[i])  # stable: equals stay in the order of seeds
+        settings, pictures = as_drawn(wish), []
+        for i in order[: wish.num_pictures]:
+            native = drawn[i].shape[1], drawn[i].shape[0]
+            if wish.kept_size is None:
+                size = sizes.outcome(wish, native, wish.model)
+                pixels = sizes.resized(drawn[i], size)
+            else:
+                pixels, size = _frame.finished(wish, drawn[i])
+            pictures.append(
+                Picture(
+                    pixels=pixels,
+                    seed=wish.seed + i,
+                    score=None if scores is None else scores[i],
+                    model=wish.model,
+                    settings=settings | sizes.notes(native, size),
+                )
+            )
+        return tuple(pictures)
 
 
 def load(model: str = "", *, threads: int | None = None) -> Engine:
@@ -297,31 +351,47 @@ def _defaults(checkpoint: Checkpoint) -> Mapping[str, Any]:
     return defaults
 
 
-def _job(wish: Request) -> Job:
-    """The wish as the pipeline takes it: every candidate with its seed."""
-    knobs = {knob: getattr(wish, knob) for knob in KNOBS if knob in JOB_FIELDS}
-    given = {knob: value for knob, value in knobs.items() if value is not None}
+def _tasks(system: Any) -> tuple[Task, ...]:
+    """What a model of that system can do: its own tasks, and what follows from them."""
+    extends: tuple[Task, ...] = ("extend",) if "edit" in system.tasks else ()
+    return (*system.tasks, *extends, "enlarge")
+
+
+def _who_can(task: Task, name: str, system: Any) -> str:
+    """What a person is told whose model cannot do the task: what it can, and which models can."""
+    able = [flat.MODEL]
+    for other in store.names():
+        try:
+            theirs = read(store.find(other)).system
+        except CheckpointError:
+            continue  # a damaged model can do nothing
+        if theirs in registry.SYSTEMS:
+            if task in _tasks(registry.resolve(registry.SYSTEMS, theirs, "system")):
+                able.append(other)
+    can = " and ".join(_tasks(system))
+    return f"{name} can only {can}; models that can {task}: {', '.join(able)}"
+
+
+def _job(wish: Request, knobs: Sequence[str], native: tuple[int, int]) -> Job:
+    """The wish as the pipeline takes it: every candidate with its seed, pictures at its size."""
+    fields = {knob: getattr(wish, knob) for knob in (*knobs, "strength", "mix", "second_prompt")}
+    if wish.task in ("edit", "extend"):
+        fields["task"] = "edit"
+        fields["source"], fields["mask"] = _frame.seen(wish, native)
+    elif wish.source is not None:
+        fields["source"] = _frame.fitted(wish.source, native)
+    if wish.second_source is not None:
+        fields["second_source"] = _frame.fitted(wish.second_source, native)
     assert wish.candidates is not None
     return Job(
+        **{"task": wish.task}
+        | {field: value for field, value in fields.items() if value is not None},
         prompt=wish.prompt,
         negative_prompt=wish.negative_prompt,
         seeds=tuple(range(wish.seed, wish.seed + wish.candidates)),
-        **given,
     )
 
 
-def _choose(wish: Request, pixels: np.ndarray, scores: list[float] | None) -> tuple[Picture, ...]:
-    """The best candidates, best first; without scores the first ones in the order of seeds."""
-    order = list(range(len(pixels)))
-    if scores is not None:
-        order.sort(key=lambda i: -scores[i])  # stable: equals stay in the order of seeds
-    return tuple(
-        Picture(
-            pixels=pixels[i],
-            seed=wish.seed + i,
-            score=None if scores is None else scores[i],
-            model=wish.model,
-            settings=as_drawn(wish),
-        )
-        for i in order[: wish.num_pictures]
-    )
+def _source(wish: Request) -> np.ndarray:
+    assert wish.source is not None
+    return wish.source

@@ -1,10 +1,13 @@
 """Adding a thing is one file and one line: every line resolves, every file has a line."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from nonette.core import registry
+from nonette.engine import KNOBS
+from nonette.pipelines._steps import Job
 
 SOURCE = Path(__file__).parents[2] / "src" / "nonette"
 STEPS = {"rerank"}  # what every system shares is no system
@@ -30,3 +33,11 @@ def test_every_file_has_a_line(room):
     files = {file.stem for file in (SOURCE / room).glob("*.py") if not file.stem.startswith("_")}
     lines = {target.split(":")[0].rsplit(".")[-1] for target in ROOMS[room].values()}
     assert files - STEPS == lines
+
+
+@pytest.mark.parametrize("name", registry.SYSTEMS)
+def test_every_system_says_what_it_does_and_which_knobs_it_heeds(name):
+    system = registry.resolve(registry.SYSTEMS, name, "system")
+    fields = {field.name for field in dataclasses.fields(Job)}
+    assert system.tasks and set(system.tasks) <= {"draw", "edit", "vary", "blend"}
+    assert set(system.knobs) <= set(KNOBS) & fields

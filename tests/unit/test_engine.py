@@ -1,8 +1,9 @@
 """The engine keeps its word: same seed same bytes, best first, stopped and refused in time."""
 
 import json
+import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import nonette
 import tiny_model
 from nonette import engine as engines
 from nonette.checkpoints.format import Checkpoint
+from nonette.core import sizes
 from nonette.core.errors import (
     CheckpointError,
     InputError,
@@ -20,8 +22,10 @@ from nonette.core.errors import (
     Stopped,
 )
 from nonette.core.flat import FlatEngine
-from nonette.core.types import Drawing, Picture, Progress, Request
+from nonette.core.types import Drawing, Picture, Progress, Request, Task
 from nonette.engine import LocalEngine
+from nonette.pipelines._steps import Job
+from nonette.pipelines.dalle_mini import DalleMini
 from nonette.provenance import encode as files
 from nonette.provenance.notebook import ShownDrawing
 
@@ -45,6 +49,10 @@ def reconfigured(folder: Path, tmp_path: Path, **settings: object) -> Path:
     return copy
 
 
+def noise(width: int, height: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
 def same(one: Drawing, other: Drawing) -> bool:
     return len(one) == len(other) and all(
         a.seed == b.seed and a.score == b.score and np.array_equal(a.pixels, b.pixels)
@@ -54,7 +62,7 @@ def same(one: Drawing, other: Drawing) -> bool:
 
 def test_capabilities_come_from_the_checkpoint(engine: LocalEngine) -> None:
     can = engine.capabilities()
-    assert (can.model, can.system, can.tasks) == ("tiny-ar", "dalle_mini", ("draw",))
+    assert (can.model, can.system, can.tasks) == ("tiny-ar", "dalle_mini", ("draw", "enlarge"))
     assert can.native_size == tiny_model.SIZE
     assert can.default_candidates == tiny_model.CANDIDATES
     assert can.languages == ("en", "fr")
@@ -187,7 +195,7 @@ def test_stopping_is_honoured_within_one_step(engine: LocalEngine) -> None:
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"size": "512x512"}, "size"),
+        ({"size": "513x512"}, "size"),
         ({"size": "16x32"}, "size"),
         ({"model": "scenes-ar"}, "model"),
         ({"task": "vary", "source": np.zeros((16, 16, 3), np.uint8)}, "task"),
@@ -205,6 +213,114 @@ def test_the_native_size_is_no_other_size(engine: LocalEngine) -> None:
     (auto,) = engine.draw([Request(prompt="a cat", num_pictures=1)])
     (native,) = engine.draw([Request(prompt="a cat", num_pictures=1, size="16x16")])
     assert same(auto, native)
+
+
+def test_another_size_is_the_native_one_resampled_and_told(engine: LocalEngine) -> None:
+    (native,) = engine.draw([Request(prompt="a cat", num_pictures=2)])
+    for size in ("64x64", "1024x1024"):
+        (other,) = engine.draw([Request(prompt="a cat", num_pictures=2, size=size)])
+        for one, two in zip(native, other, strict=True):
+            assert (one.seed, one.score) == (two.seed, two.score)
+            wanted = sizes.resized(one.pixels, sizes.parse(size))
+            assert np.array_equal(two.pixels, wanted)
+            told = {"size": size, "drawn_size": "16x16", "enlarged": "lanczos"}
+            assert told.items() <= two.settings.items()
+            assert "drawn_size" not in one.settings
+
+
+def test_any_model_enlarges_and_loads_no_network_for_it(folder: Path) -> None:
+    engine, source = LocalEngine(str(folder), threads=1), noise(20, 16)
+    request = Request(prompt="", task="enlarge", source=source, num_pictures=1, factor=2)
+    (drawing,) = engine.draw([request])
+    assert np.array_equal(drawing[0].pixels, sizes.resized(source, (40, 32)))
+    told = {"task": "enlarge", "model": "tiny-ar", "drawn_size": "20x16", "enlarged": "lanczos"}
+    assert told.items() <= drawing[0].settings.items()
+    assert (drawing[0].score, len(drawing), drawing.unknown_words) == (None, 1, ())
+    assert "_pipeline" not in vars(engine)
+    with pytest.raises(Stopped):
+        engine.draw([request], should_stop=lambda: True)
+
+
+def test_a_task_it_cannot_do_is_refused_with_the_models_that_can(
+    folder: Path, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NONETTE_HOME", str(folder.parents[1]))
+    request = Request(prompt="a cat", task="edit", source=noise(16, 16))
+    told = "tiny-ar can only draw and enlarge; models that can edit: flat$"
+    with pytest.raises(InputError, match=told):
+        engine.draw([request])
+    monkeypatch.setattr(DalleMini, "tasks", ("draw", "vary"))
+    told = "tiny-ar can only draw and vary and enlarge; models that can extend: flat$"
+    with pytest.raises(InputError, match=told):
+        engine.draw([Request(prompt="a cat", task="extend", source=noise(16, 16), left=1)])
+
+
+class Painter:
+    """A system of every task, in miniature: it paints one colour a seed and notes its jobs."""
+
+    tasks = ("draw", "edit", "vary", "blend")
+    knobs = ("guidance",)
+    native_size = (16, 16)
+    jobs: ClassVar[list[Job]] = []
+
+    def __init__(self, **parts: object) -> None:
+        pass
+
+    def __call__(
+        self, jobs: list[Job], on_progress: object, should_stop: object, *, preview_every: int
+    ) -> list[np.ndarray]:
+        self.jobs[:] = jobs
+        return [
+            np.stack([np.full((16, 16, 3), seed % 256, np.uint8) for seed in job.seeds])
+            for job in jobs
+        ]
+
+
+@pytest.fixture
+def painter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> LocalEngine:
+    monkeypatch.setattr(LocalEngine, "_system", Painter)
+    return LocalEngine(str(folder), threads=1)
+
+
+def test_edits_reach_a_system_that_does_them_at_its_own_size(painter: LocalEngine) -> None:
+    assert set(painter.capabilities().tasks) == set(typing.get_args(Task))
+    source, mask = noise(100, 60), np.zeros((60, 100), bool)
+    mask[20:26, 40:47] = True
+    edit = Request(prompt="a cat", task="edit", source=source, mask=mask, num_pictures=2)
+    extend = Request(prompt="a cat", task="extend", source=noise(16, 16), top=8, num_pictures=2)
+    enlarge = Request(prompt="", task="enlarge", source=source, num_pictures=1)
+    edited, enlarged, extended = painter.draw([edit, enlarge, extend])
+    for job in Painter.jobs:
+        assert (job.task, job.strength) == ("edit", 1.0)
+        assert job.source is not None and job.mask is not None
+        assert (job.source.shape, job.mask.shape) == ((16, 16, 3), (16, 16))
+    assert Painter.jobs[0].mask is not None and Painter.jobs[0].mask.sum() == 6 * 7
+    for picture in edited:
+        assert (picture.pixels[mask] == picture.seed).all()
+        assert np.array_equal(picture.pixels[~mask], source[~mask])
+        assert picture.settings["strength"] == 1.0
+    for picture in extended:
+        assert picture.pixels.shape == (24, 16, 3)
+        assert (picture.pixels[:8] == picture.seed).all()
+        assert np.array_equal(picture.pixels[8:], noise(16, 16))
+    assert enlarged[0].pixels.shape == (120, 200, 3)
+
+
+def test_variations_and_blends_reach_their_system_too(painter: LocalEngine) -> None:
+    vary = Request(prompt="", task="vary", source=noise(32, 16), strength=0.25, size="32x32")
+    pictures = {"source": noise(16, 16), "second_source": noise(16, 32)}
+    blend = Request(prompt="", task="blend", mix=0.75, **pictures)
+    words = Request(prompt="a cat", task="blend", second_prompt="a dog", guidance=3)
+    varied, *_ = painter.draw([vary, blend, words])
+    one, two, three = Painter.jobs
+    assert one.source is not None and np.array_equal(one.source, noise(32, 16)[:, 8:24])
+    assert (one.task, one.strength) == ("vary", 0.25)
+    assert two.second_source is not None
+    assert np.array_equal(two.second_source, noise(16, 32)[8:24])
+    assert (two.task, two.mix, two.source is not None) == ("blend", 0.75, True)
+    assert (three.second_prompt, three.mix, three.guidance) == ("a dog", 0.5, 3)
+    assert varied[0].pixels.shape == (32, 32, 3)
+    assert varied[0].score is None  # without words nothing ranks
 
 
 def test_a_setting_without_effect_warns(engine: LocalEngine) -> None:

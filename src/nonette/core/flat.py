@@ -26,12 +26,20 @@ import numpy as np
 
 from nonette.core import sizes
 from nonette.core.errors import InputError, Stopped
-from nonette.core.types import Capabilities, Drawing, Picture, Progress, Request, Task, as_drawn
+from nonette.core.types import (
+    MIX,
+    STRENGTHS,
+    Capabilities,
+    Drawing,
+    Picture,
+    Progress,
+    Request,
+    Task,
+    as_drawn,
+)
 
 MODEL = "flat"
 GREY = 128
-STRENGTHS = {"edit": 1.0, "vary": 0.5}  # where the request leaves it open
-MIX = 0.5
 MAX_PREVIEWS = 9
 PREVIEW_SIDE = 512  # pixels; larger pictures are shown smaller
 
@@ -202,7 +210,8 @@ def _colour(text: str) -> np.ndarray:
 def _mean(picture: np.ndarray | None) -> np.ndarray:
     """The mean colour of a picture: uint8 (3,)."""
     assert picture is not None
-    return np.rint(picture.reshape(-1, 3).mean(axis=0)).astype(np.uint8)
+    mean: np.ndarray = np.rint(picture.reshape(-1, 3).mean(axis=0)).astype(np.uint8)
+    return mean
 
 
 def _mix(one: np.ndarray, other: np.ndarray, share: float | None) -> np.ndarray:

@@ -39,6 +39,10 @@ TAKES: Mapping[Task, tuple[str, ...]] = {
 }
 """The fields that belong to some tasks only, by task; a task refuses those of the others."""
 
+STRENGTHS: Mapping[str, float] = {"edit": 1.0, "vary": 0.5}
+MIX = 0.5
+"""What a strength and a mix are where neither the request nor a model's settings say."""
+
 ARRAYS = ("source", "mask", "second_source")
 NEEDS_WORDS = ("draw", "edit", "extend")
 

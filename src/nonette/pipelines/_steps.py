@@ -19,12 +19,12 @@ from einops import rearrange
 from torch import Tensor
 
 from nonette.core.errors import Stopped
-from nonette.core.types import Progress
+from nonette.core.types import Progress, Task
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
-    """One prompt and the candidates to draw of it.
+    """One prompt and the candidates to draw of it. Pictures have the system's native size.
 
     Attributes:
         prompt: What to draw.
@@ -34,6 +34,13 @@ class Job:
         temperature: Above 0.
         top_k: Keep the k likeliest codes; None keeps all.
         top_p: Keep the likeliest codes up to this probability; None keeps all.
+        task: What to do, one of the system's own; extending is an `edit` of what is added.
+        source: What to start from: uint8, (H, W, 3).
+        mask: Of `edit`, where to repaint: bool, (H, W). What comes back elsewhere is not looked at.
+        strength: Of `edit` and `vary`, from 0, the source itself, to 1, nothing of it.
+        second_source: Of `blend`, the picture to go towards.
+        second_prompt: Of `blend`, the prompt to go towards.
+        mix: Of `blend`, from 0, the first alone, to 1, the second.
     """
 
     prompt: str
@@ -43,6 +50,13 @@ class Job:
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    task: Task = "draw"
+    source: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    strength: float = 1.0
+    second_source: np.ndarray | None = None
+    second_prompt: str | None = None
+    mix: float = 0.5
 
 
 @dataclass(frozen=True)

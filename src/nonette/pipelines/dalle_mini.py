@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nonette.core.types import Progress
+from nonette.core.types import Progress, Task
 from nonette.decoding.cache import static_cache
 from nonette.decoding.sample import Controls, draw_uniforms, sample
 from nonette.models.bart import Bart, TextMemory
@@ -63,6 +63,9 @@ class DalleMini:
     Raises:
         ValueError: The parts do not fit each other.
     """
+
+    tasks: ClassVar[tuple[Task, ...]] = ("draw",)
+    knobs: ClassVar[tuple[str, ...]] = ("guidance", "temperature", "top_k", "top_p")
 
     def __init__(
         self, *, bart: Bart, vqgan: VQGAN, tokenizer: Encoder, settings: Mapping[str, Any]
