@@ -102,6 +102,41 @@ def suspend(
         accounts.decide(accounts.find(account).id, SUSPENDED, reason)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The tar file to write.")], data_dir: DataDir = None
+) -> None:
+    """Write the database, pictures, uploads and the secret into one file; the server may run."""
+    with _opened(data_dir) as (settings, _):
+        from nonette.server import backup as backups
+
+        typer.echo(f"{file}: {backups.save(settings, file):,} files")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `nonette admin backup` wrote.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Make a new data folder of a backup."""
+    _extras.need("serve")
+    from nonette.server import backup as backups
+    from nonette.server.settings import load
+
+    settings = load(data_dir=None if data_dir is None else data_dir.absolute())
+    count = backups.restore(file, settings.data_dir)
+    typer.echo(f"{settings.data_dir}: {count:,} files")
+
+
+@app.command()
+def settings() -> None:
+    """Print the page of all settings, docs/settings.md."""
+    _extras.need("serve")
+    from nonette.server.settings_page import render
+
+    typer.echo(render(), nl=False)
+
+
 @contextlib.contextmanager
 def _opened(data_dir: Path | None) -> Iterator[tuple[Settings, Accounts]]:
     """The accounts of a server; its database is made where there is none."""

@@ -19,6 +19,7 @@ from nonette.core.errors import NonetteError
 from nonette.server import logs
 from nonette.server.app import create_app
 from nonette.server.hub import Hub
+from nonette.server.protocol import HurriedProtocol
 from nonette.server.settings import Settings, load
 from nonette.server.supervisor import SOCKET
 
@@ -54,6 +55,8 @@ def main(settings: Settings, descriptor: int) -> None:
         access_log=False,
         server_header=False,
         lifespan="on",
+        http=HurriedProtocol,
+        ws="none",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
         backlog=BACKLOG,

@@ -23,6 +23,7 @@ from nonette.server.house import House
 from nonette.server.hub import Hub
 from nonette.server.keeper import keep
 from nonette.server.links import Links
+from nonette.server.metrics import Metrics
 from nonette.server.middleware import Frame
 from nonette.server.origins import Origins
 from nonette.server.queue import Queue
@@ -50,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     database.upgrade()
     queue = Queue(database, settings)
     hub = Hub(queue)
+    metrics = Metrics(database, settings)
     house = House(
         settings=settings,
         database=database,
@@ -60,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         policy=words.load(settings.policy),
         accounts=Accounts(database),
         failures=Failures(),
+        metrics=metrics,
         secret=secret.read(settings.data_dir),
     )
 
@@ -67,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks = [
             asyncio.create_task(house.hub.run()),
-            asyncio.create_task(keep(database, settings)),
+            asyncio.create_task(keep(database, settings, metrics)),
         ]
         yield
         house.hub.close()
@@ -80,7 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Nonette", version=version(), lifespan=lifespan)
     app.state.house = house
     app.add_middleware(Origins, settings=settings)
-    app.add_middleware(Frame, settings=settings)
+    app.add_middleware(Frame, settings=settings, metrics=metrics)
     errors.install(app)
     for routes in (health, jobs, images, links, models, moderations, session, admin):
         app.include_router(routes.router)

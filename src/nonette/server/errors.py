@@ -112,12 +112,12 @@ def bad_input(path: str, message: str, param: str | None, code: str = "invalid_v
 
 async def _on_api_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return error.response()
+    return _told(request, error)
 
 
 async def _on_input_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, InputError)
-    return bad_input(request.url.path, str(error), error.field).response()
+    return _told(request, bad_input(request.url.path, str(error), error.field))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -135,7 +135,7 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     else:
         value = shorten(first.get("input"))
         message, code = f"{field} is {value}, but: {first['msg']}", "invalid_value"
-    return bad_input(request.url.path, message, field, code).response()
+    return _told(request, bad_input(request.url.path, message, field, code))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -151,7 +151,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     elif error.status_code == 400:
         message, code = "The body cannot be read.", "invalid_body"
     found = ApiError(error.status_code, message, code=code, headers=error.headers)
-    return found.response()
+    return _told(request, found)
 
 
 async def _on_database_error(request: Request, error: Exception) -> JSONResponse:
@@ -160,26 +160,28 @@ async def _on_database_error(request: Request, error: Exception) -> JSONResponse
     reason = str(error.orig)
     log.error("database_error", reason=reason)
     if "disk is full" in reason or "No space left" in reason:
-        return _out_of_space().response()
-    return try_later(
+        return _told(request, _out_of_space())
+    away = try_later(
         "The database cannot be used at the moment; please try again.",
         seconds=5,
         code="database_unavailable",
         status=503,
-    ).response()
+    )
+    return _told(request, away)
 
 
 async def _on_os_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, OSError)
     log.error("os_error", reason=str(error))
     if error.errno in FULL:
-        return _out_of_space().response()
-    return try_later(
+        return _told(request, _out_of_space())
+    away = try_later(
         "The disk cannot be used at the moment; please try again.",
         seconds=10,
         code="storage_unavailable",
         status=503,
-    ).response()
+    )
+    return _told(request, away)
 
 
 def unforeseen(error: Exception, request_id: str) -> ApiError:
@@ -187,6 +189,12 @@ def unforeseen(error: Exception, request_id: str) -> ApiError:
     log.error("unforeseen", error=type(error).__name__, exc_info=error)
     message = f"Something went wrong that nobody foresaw; the log has it as {request_id}."
     return ApiError(500, message, code="internal_error")
+
+
+def _told(request: Request, error: ApiError) -> JSONResponse:
+    """The error as the answer; its code is noted for the log and the metrics."""
+    request.state.code = error.code
+    return error.response()
 
 
 def _out_of_space() -> ApiError:

@@ -14,6 +14,7 @@ from nonette.server.desk import Desk
 from nonette.server.failures import Failures
 from nonette.server.hub import Hub
 from nonette.server.links import Links
+from nonette.server.metrics import Metrics
 from nonette.server.queue import Queue
 from nonette.server.settings import Settings
 
@@ -35,6 +36,7 @@ class House:
     policy: Policy
     accounts: Accounts
     failures: Failures
+    metrics: Metrics
     secret: bytes = field(repr=False)
 
 

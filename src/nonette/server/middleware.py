@@ -5,6 +5,7 @@ Written for ASGI itself, so that streams pass through untouched.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -14,6 +15,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 
 from nonette.server.errors import ApiError, unforeseen
+from nonette.server.metrics import Metrics
 from nonette.server.settings import Settings
 
 Message = MutableMapping[str, Any]
@@ -23,6 +25,8 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 OPENAI_VERSION = "2020-10-01"  # what its clients read in every answer
 TAKES_PICTURES = ("/v1/images/edits", "/sdapi/v1/img2img")  # as base64 in JSON
+BODY_SECONDS, PIECE_SECONDS = 120.0, 20.0  # for a whole body, and for its next piece
+GONE: Message = {"type": "http.disconnect"}
 QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines
 
 log = structlog.get_logger(__name__)
@@ -34,11 +38,13 @@ class Frame:
     Args:
         app: What answers.
         settings: For the limits.
+        metrics: Counts the answers.
     """
 
-    def __init__(self, app: App, settings: Settings) -> None:
+    def __init__(self, app: App, settings: Settings, metrics: Metrics) -> None:
         self.app = app
         self.settings = settings
+        self.metrics = metrics
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -71,13 +77,20 @@ class Frame:
         try:
             await self._answer(scope, receive, send_framed)
         finally:
+            seconds = time.perf_counter() - start
+            self.metrics.requests.labels(scope["method"], str(status)).inc()
+            self.metrics.request_seconds.observe(seconds)
+            code = scope["state"].get("code")
+            if status >= 400:
+                self.metrics.refusals.labels(code or "none").inc()
             if scope["path"] not in QUIET:
                 log.info(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
                     status=status,
-                    seconds=round(time.perf_counter() - start, 4),
+                    code=code,
+                    seconds=round(seconds, 4),
                 )
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -85,42 +98,63 @@ class Frame:
         is_form = headers.get("content-type", "").lower().startswith("multipart/form-data")
         has_files = is_form or scope["path"] in TAKES_PICTURES
         most = self.settings.max_upload_bytes if has_files else self.settings.max_body_bytes
-        too_large = ApiError(413, f"The body is larger than {most:,} bytes.", code="body_too_large")
         if headers.get("content-encoding", "identity") != "identity":
             packed = ApiError(415, "Bodies are taken as they are, not compressed.")
             await packed.response()(scope, receive, send)
             return
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > most:
-            await too_large.response()(scope, receive, send)
+            await _too_large(most).response()(scope, receive, send)
             return
-        received = 0
-        has_started = has_refused = False
-
-        async def receive_bounded() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > most:
-                return {"type": "http.disconnect"}  # whoever reads stops; the answer is below
-            return message
-
-        async def send_own(message: Message) -> None:
-            nonlocal has_started, has_refused
-            if received > most and not has_started:
-                if not has_refused:
-                    has_refused = True
-                    await too_large.response()(scope, receive, send)
-                return
-            has_started = True
-            await send(message)
-
+        exchange = _Exchange(receive, send, most)
         try:
-            await self.app(scope, receive_bounded, send_own)
+            await self.app(scope, exchange.receive, exchange.send)
         except Exception as error:
-            if has_started:
+            if exchange.has_started:
                 raise
-            if not has_refused:
-                is_large = received > most
-                own = too_large if is_large else unforeseen(error, scope["state"]["request_id"])
-                await own.response()(scope, receive, send)
+            exchange.refusal = exchange.refusal or unforeseen(error, scope["state"]["request_id"])
+        if exchange.refusal is not None and not exchange.has_started:
+            scope["state"]["code"] = exchange.refusal.code
+            await exchange.refusal.response()(scope, receive, send)
+
+
+class _Exchange:
+    """One request's body and answer: a body too large or too slow ends, and is what is answered."""
+
+    def __init__(self, receive: Receive, send: Send, most: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._most = most
+        self._received = 0
+        self._is_whole = False
+        self._end = time.monotonic() + BODY_SECONDS
+        self.has_started = False
+        self.refusal: ApiError | None = None
+
+    async def receive(self) -> Message:
+        """The next piece of the body, or, after the last, that the caller left."""
+        if self._is_whole:
+            return await self._receive()
+        try:
+            left = self._end - time.monotonic()
+            async with asyncio.timeout(min(PIECE_SECONDS, left)):
+                message = await self._receive()
+        except TimeoutError:
+            self.refusal = ApiError(408, "The body came too slowly.", code="body_too_slow")
+            return GONE
+        self._is_whole = not message.get("more_body", False)
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            self.refusal = _too_large(self._most)
+            return GONE
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass on the answer, unless the body was refused before it began."""
+        if self.refusal is None or self.has_started:
+            self.has_started = True
+            await self._send(message)
+
+
+def _too_large(most: int) -> ApiError:
+    return ApiError(413, f"The body is larger than {most:,} bytes.", code="body_too_large")

@@ -26,7 +26,9 @@ KeysNeeded = Literal["beyond-loopback", "always", "never-even-on-open-networks"]
 class Settings(BaseSettings):
     """Everything that can be set about a server and its workers."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_parse_none_str="none", extra="forbid", frozen=True
+    )
 
     data_dir: Path = Field(
         default_factory=lambda: Path.home() / ".local" / "share" / "nonette" / "server",
@@ -116,7 +118,15 @@ class Settings(BaseSettings):
         "begun; what is left waits for the next start.",
     )
     threads: int | None = Field(
-        default=None, ge=1, description="CPU threads of each worker; empty takes all cores."
+        default=None, ge=1, description="CPU threads of each worker; `none` takes all cores."
+    )
+    keep_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="Days that ended jobs and their pictures are kept; `none` is for ever.",
+    )
+    keep_guest_days: float | None = Field(
+        default=30.0, gt=0, description="The same for those of callers without an account."
     )
     max_body_bytes: int = Field(
         default=1 << 20, ge=1 << 10, description="Largest body of a request without uploads."
@@ -147,11 +157,11 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """The environment in which another process reads these very settings."""
-        values = self.model_dump(mode="json", exclude_none=True)
         return {
             f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-            for name, value in values.items()
-        }
+            for name, value in self.model_dump(mode="json").items()
+            if value is not None
+        } | {f"{PREFIX}{name.upper()}": "none" for name, value in self if value is None}
 
 
 def is_loopback(host: str) -> bool:

@@ -11,13 +11,16 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
 
 from nonette.core import types
 from nonette.server import policy
 from nonette.server.errors import not_found
 from nonette.server.house import Inside
 from nonette.server.identity import Asker, is_still_welcome
+from nonette.server.keeper import delete_jobs
 from nonette.server.queue import JobView, Submission, fingerprint
+from nonette.server.tables import Job
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -139,6 +142,17 @@ def look(job_id: str, house: Inside, caller: Asker) -> JobAnswer:
 def cancel(job_id: str, house: Inside, caller: Asker) -> JobAnswer:
     """End the job as cancelled, unless it has ended already."""
     return answer(house.queue.cancel(job_id, caller.owner))
+
+
+@router.delete("/{job_id}", status_code=204)
+def delete(job_id: str, house: Inside, caller: Asker) -> None:
+    """Delete the job with its pictures; one that has not ended is cancelled first."""
+    house.queue.cancel(job_id, caller.owner)
+    with house.database.write() as session:
+        jobs = list(session.scalars(select(Job).where(Job.id == job_id)))
+        paths = delete_jobs(session, house.settings, jobs)
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 LastEventId = Annotated[str | None, Header()]
