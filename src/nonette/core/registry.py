@@ -33,6 +33,7 @@ NETWORKS: Mapping[str, str] = {
 
 SYSTEMS: Mapping[str, str] = {
     "dalle_mini": "nonette.pipelines.dalle_mini:DalleMini",
+    "stable_diffusion": "nonette.pipelines.stable_diffusion:StableDiffusion",
 }
 
 RECIPES: Mapping[str, str] = {

@@ -34,6 +34,8 @@ class Job:
         temperature: Above 0.
         top_k: Keep the k likeliest codes; None keeps all.
         top_p: Keep the likeliest codes up to this probability; None keeps all.
+        steps: Of diffusion; None for the system's own number.
+        sampler: Of diffusion, by name; None for the system's own.
         task: What to do, one of the system's own; extending is an `edit` of what is added.
         source: What to start from: uint8, (H, W, 3).
         mask: Of `edit`, where to repaint: bool, (H, W). What comes back elsewhere is not looked at.
@@ -50,6 +52,8 @@ class Job:
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    steps: int | None = None
+    sampler: str | None = None
     task: Task = "draw"
     source: np.ndarray | None = None
     mask: np.ndarray | None = None

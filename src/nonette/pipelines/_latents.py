@@ -1,0 +1,171 @@
+"""What a network of latent diffusion is asked: our transformer and the published UNet as one.
+
+Both read a text once and then, at every step, noisy latents, a mask and what is known around it.
+They differ in how they want the last two: our transformer takes them always, and sees nothing of
+what is masked; a published inpainting UNet reads nine channels, as its pipeline joined them; any
+other UNet takes neither, and the sampler keeps the known part instead.
+
+    R rows, L text tokens, D width of their states, C latent channels, h w latents, H W pixels
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nonette.diffusion.denoisers import Network
+from nonette.models.clip import TextEncoder
+from nonette.models.dit import DiT
+from nonette.models.unet import UNet
+
+Encode = Callable[[Tensor], Tensor]
+"""Pixels (1, 3, H, W) in [-1, 1] → latents (1, C, h, w)."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the network is told beside noise and time, a row a picture.
+
+    Attributes:
+        text: States of the words, (R, L, D).
+        mask: 1 where something is drawn, (R, 1, h, w).
+        known: The latents around it, (R, C, h, w).
+        step: Length in time of the steps of a network that takes long ones, else 0.
+        guidance: (R,), scale minus one that a distilled network is to answer with, else 0.
+    """
+
+    text: Tensor
+    mask: Tensor
+    known: Tensor
+    step: float
+    guidance: Tensor
+
+
+class Denoiser(Protocol):
+    """The two below."""
+
+    text_length: int
+    num_words: int
+    latent_channels: int
+    grid_size: int | None
+    takes_masks: bool
+    takes_steps: bool
+
+    def read(self, text_ids: Tensor) -> Tensor:
+        """Ids (R, L) → states (R, L, D)."""
+        ...
+
+    def surroundings(
+        self, encode: Encode, pixels: Tensor, mask: Tensor, side: int
+    ) -> tuple[Tensor, Tensor]:
+        """Mask and known latents (1, ..., h, w) of pixels (1, 3, H, W), mask (1, 1, H, W)."""
+        ...
+
+    def network(self, rows: Rows) -> Network:
+        """The network as diffusion wants it."""
+        ...
+
+
+class Transformer:
+    """Our `DiT`."""
+
+    takes_masks = takes_steps = True
+
+    def __init__(self, dit: DiT) -> None:
+        self.dit = dit
+        self.text_length = dit.config.text_length
+        self.num_words = dit.config.text_vocab_size
+        self.latent_channels = dit.config.latent_channels
+        self.grid_size: int | None = dit.config.grid_size
+
+    def read(self, text_ids: Tensor) -> Tensor:
+        """Ids (R, L) → states (R, L, D)."""
+        return self.dit.read(text_ids)
+
+    def surroundings(
+        self, encode: Encode, pixels: Tensor, mask: Tensor, side: int
+    ) -> tuple[Tensor, Tensor]:
+        """As it was trained: a latent is known where none of its pixels is masked."""
+        return known_latents(encode, pixels, mask, side)
+
+    def network(self, rows: Rows) -> Network:
+        """Velocity of latents at a time in 0 to 1."""
+        dtype = self.dit.positions.dtype
+        text, mask, known = (one.to(dtype) for one in (rows.text, rows.mask, rows.known))
+        step = torch.full_like(rows.guidance, rows.step)
+
+        def ask(x: Tensor, time: Tensor) -> Tensor:
+            return self.dit(x.to(dtype), time, text, mask, known, step, rows.guidance)
+
+        return ask
+
+
+class Published:
+    """A `UNet` of Stable Diffusion and the CLIP that reads for it."""
+
+    grid_size: int | None = None
+    takes_steps = False
+
+    def __init__(self, unet: UNet, text_encoder: TextEncoder, latent_channels: int) -> None:
+        self.unet, self.text_encoder = unet, text_encoder
+        text = text_encoder.config.text
+        self.text_length, self.num_words = text.length, text.vocabulary_size
+        self.latent_channels = latent_channels
+        self.takes_masks = unet.config.in_channels == 2 * latent_channels + 1
+        if not self.takes_masks and unet.config.in_channels != latent_channels:
+            raise ValueError(
+                f"the UNet reads {unet.config.in_channels} channels, but latents have "
+                f"{latent_channels}, or {2 * latent_channels + 1} with a mask and what is known"
+            )
+
+    def read(self, text_ids: Tensor) -> Tensor:
+        """Ids (R, L) → states (R, L, D)."""
+        return self.text_encoder(text_ids)[0]
+
+    def surroundings(
+        self, encode: Encode, pixels: Tensor, mask: Tensor, side: int
+    ) -> tuple[Tensor, Tensor]:
+        """As Stable Diffusion's inpainting was trained: masked pixels grey, masks by nearest."""
+        coarse = F.interpolate(mask, size=(side, side))
+        if not self.takes_masks:
+            return coarse, torch.zeros_like(coarse).repeat(1, self.latent_channels, 1, 1)
+        return coarse, encode(pixels * (1 - mask))
+
+    def network(self, rows: Rows) -> Network:
+        """Whatever the checkpoint says it predicts, at a timestep."""
+        dtype = self.unet.conv_in.weight.dtype
+        text, mask, known = (one.to(dtype) for one in (rows.text, rows.mask, rows.known))
+        guidance = rows.guidance if self.unet.config.guidance_width is not None else None
+
+        def ask(x: Tensor, time: Tensor) -> Tensor:
+            x = x.to(dtype)
+            joined = torch.cat([x, mask, known], dim=1) if self.takes_masks else x
+            return self.unet(joined, time, text, guidance=guidance)
+
+        return ask
+
+
+def known_latents(encode: Encode, pixels: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """What our transformer is told of a picture, in training and in drawing alike.
+
+    The encoder never sees what is masked, so nothing of it leaks across the mask's border.
+
+    Args:
+        encode: Pixels to latents.
+        pixels: (B, 3, H, W) in [-1, 1].
+        mask: 1 where the picture is to be drawn, (B, 1, H, W).
+        side: h and w.
+
+    Returns:
+        The mask of the latents, 1 where any of their pixels is masked, (B, 1, h, w), and the
+        latents, 0 there, (B, C, h, w).
+    """
+    window = math.ceil(mask.shape[-1] / side)
+    coarse = F.max_pool2d(mask, window)
+    return coarse, encode(pixels * (1 - mask)) * (1 - coarse)

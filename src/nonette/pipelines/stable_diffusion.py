@@ -1,0 +1,379 @@
+"""Stable Diffusion: noise in latents becomes a picture of a sentence, step by step.
+
+Rombach et al. (2022), "High-Resolution Image Synthesis with Latent Diffusion Models": a text is
+read, a network guided by it takes the noise out of latents, and the autoencoder paints them. The
+network is the published UNet with its CLIP, or our transformer, which reads by itself and may be
+distilled to few steps that hold the guidance already. A negative prompt takes the place of the
+empty one in the unconditional branch. Ranking is `rerank`'s.
+
+A picture to start from is put into latents once: `edit` draws anew where the mask is, with what is
+around it in view, and gives every other pixel back as it was; `vary` goes part of the way back
+into noise (Meng et al. 2022, "SDEdit"); `blend` draws between two sentences, two pictures, or both.
+
+Same seed, same bytes: texts and sources are read one at a time, candidates drawn in groups of fixed
+size, each in the seat its seed names (see `_steps`), and pictures painted one at a time.
+
+    T texts, C candidates of a group, D latent channels, h w latents
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from nonette.core.errors import InputError
+from nonette.core.types import Progress, Task
+from nonette.diffusion import guidance
+from nonette.diffusion.denoisers import Denoise, keeping
+from nonette.diffusion.multistep import by_name
+from nonette.diffusion.paths import path_of, remaining
+from nonette.models.clip import TextEncoder
+from nonette.models.dit import DiT
+from nonette.models.kl_autoencoder import AutoencoderKL
+from nonette.models.taesd import TAESD
+from nonette.models.unet import UNet
+from nonette.pipelines._latents import Denoiser, Published, Rows, Transformer
+from nonette.pipelines._steps import (
+    Candidate,
+    Job,
+    Meter,
+    generator,
+    seat_candidates,
+    to_uint8,
+)
+
+MAX_PREVIEWS = 9
+NUM_SEATS = 9  # candidates drawn together, where the checkpoint's settings do not say
+STEPS, SAMPLER = 25, "dpmpp_2m"  # where neither they nor the request do
+BLEND_STRENGTH = 0.6  # how far two pictures go back into noise to become one
+LONG_STEPS = (by_name("euler"), by_name("ddim"))  # samplers whose step is one straight line
+NOBODY = Job(prompt="", seeds=())
+
+
+class Encoder(Protocol):
+    """What drawing needs of a tokenizer."""
+
+    def encode(self, text: str, length: int) -> list[int]:
+        """Exactly `length` ids: start, words, end, padding; cut where too long."""
+        ...
+
+
+class View(NamedTuple):
+    """A job's pictures as latents; every tensor (1, ..., h, w).
+
+    Attributes:
+        source: What it starts from, or 0 where it starts from nothing.
+        mask: 1 where something is drawn.
+        known: The latents around it, as the network wants them.
+    """
+
+    source: Tensor
+    mask: Tensor
+    known: Tensor
+
+
+class Walk(NamedTuple):
+    """How a job is sampled; jobs that share one can be drawn together."""
+
+    sampler: str
+    num_steps: int
+    num_left: int
+
+
+class StableDiffusion:
+    """The system as one callable.
+
+    Args:
+        denoiser: The network that takes noise out of latents.
+        autoencoder: Pictures to latents and back.
+        tokenizer: Text to ids.
+        settings: Of the checkpoint. Read here are `diffusion` (see `diffusion.paths`), `steps`,
+            `sampler`, `size` in pixels (of a UNet), `is_distilled` (guidance is an input and the
+            steps are long ones), `guidance_interval` in sigmas, `guidance_rescale`, and
+            `num_seats`, how many candidates are drawn together (always computed, even for one
+            picture). Pictures belong to its value.
+        text_encoder: What reads for a UNet.
+        previewer: A tiny decoder for previews; without, the autoencoder paints them.
+
+    Raises:
+        ValueError: The parts do not fit each other.
+    """
+
+    tasks: ClassVar[tuple[Task, ...]] = ("draw", "edit", "vary", "blend")
+    knobs: ClassVar[tuple[str, ...]] = ("guidance", "steps", "sampler")
+
+    def __init__(
+        self,
+        *,
+        denoiser: DiT | UNet,
+        autoencoder: AutoencoderKL,
+        tokenizer: Encoder,
+        settings: Mapping[str, Any],
+        text_encoder: TextEncoder | None = None,
+        previewer: TAESD | None = None,
+    ) -> None:
+        self.autoencoder = autoencoder
+        self.previewer = previewer
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.num_seats = int(settings.get("num_seats", NUM_SEATS))
+        self.path = path_of(settings)
+        self.denoiser = _denoiser(denoiser, text_encoder, autoencoder)
+        self.has_long_steps = self.denoiser.takes_steps and bool(settings.get("is_distilled"))
+        self.side = self._latent_side()
+        self._check_fit()
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Width and height of every picture, in pixels."""
+        side = self.side * self.autoencoder.config.downsampling
+        return side, side
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        jobs: Sequence[Job],
+        on_progress: Callable[[Progress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        *,
+        preview_every: int = 0,
+    ) -> list[np.ndarray]:
+        """Draw every candidate of every job.
+
+        Args:
+            jobs: Prompts with their seeds, and pictures of the native size to start from.
+            on_progress: Called after every step of a group and every picture.
+            should_stop: Asked before each of them.
+            preview_every: Steps between previews of the first job's candidates; 0 for none.
+
+        Returns:
+            uint8 (candidates, H, W, 3) a job, in the order of its seeds.
+
+        Raises:
+            InputError: A job's sampler or number of steps is none this model has.
+            Stopped: `should_stop` said so.
+        """
+        walks = [self._walk(job) for job in jobs]
+        groups = [(walk, group) for walk in sorted(set(walks)) for group in self._seat(jobs, walk)]
+        num_pictures = sum(len(job.seeds) for job in jobs)
+        total = sum(walk.num_left for walk, _ in groups) + num_pictures
+        meter = Meter(total, on_progress, should_stop)
+
+        # Read each text once: prompts, and what to draw away from.
+        texts = sorted({text for job in jobs for text in _texts(job)} | {""})
+        memory = {text: self._read(text) for text in texts}
+
+        # Look at each picture to start from; empty seats have none.
+        views = [self._look(job) for job in (*jobs, NOBODY)]
+
+        # Draw latents, one group after another.
+        latents: dict[tuple[int, int], Tensor] = {}
+        for walk, group in groups:
+            drawn = self._draw(jobs, walk, group, memory, views, meter, preview_every)
+            latents |= {(one.job, one.index): drawn[one.seat] for one in group}
+
+        # Paint pictures, one at a time.
+        pictures: list[list[np.ndarray]] = [[] for _ in jobs]
+        for job, index in sorted(latents):
+            meter.check()
+            pictures[job].append(self._paint(latents[job, index], jobs[job]))
+            meter.advance("painting")
+        return [np.stack(drawn) for drawn in pictures]
+
+    def _walk(self, job: Job) -> Walk:
+        """How the job is sampled, and how many of its steps are left after its source."""
+        sampler = job.sampler or str(self.settings.get("sampler", SAMPLER))
+        num_steps = job.steps or int(self.settings.get("steps", STEPS))
+        if by_name(sampler) not in LONG_STEPS and self.has_long_steps:
+            raise InputError("sampler", sampler, "this model, made for few long steps, has euler")
+        grid = self.path.grid(num_steps, sampler)
+        strength = BLEND_STRENGTH if job.task == "blend" else job.strength
+        if job.source is None:
+            strength = 1.0
+        return Walk(sampler, num_steps, len(remaining(grid, strength)) - 1 if strength > 0 else 0)
+
+    def _seat(self, jobs: Sequence[Job], walk: Walk) -> list[list[Candidate]]:
+        """The groups of the jobs that share a walk; others are left out."""
+        sharing = [job if self._walk(job) == walk else NOBODY for job in jobs]
+        return seat_candidates(sharing, self.num_seats)
+
+    def _read(self, text: str) -> Tensor:
+        """The states of one text, (1, L, width)."""
+        ids = self.tokenizer.encode(text, self.denoiser.text_length)
+        return self.denoiser.read(torch.tensor([ids], device=self._device()))
+
+    def _look(self, job: Job) -> View:
+        """The job's pictures as latents."""
+        width, height = self.native_size
+        mask = torch.ones(1, 1, height, width, device=self._device())
+        pixels = torch.zeros(1, 3, height, width, device=self._device())
+        source = torch.zeros(
+            1, self.denoiser.latent_channels, self.side, self.side, device=self._device()
+        )
+        if job.source is not None:
+            pixels = self._pixels(job.source)
+            source = self._encode(pixels)
+        if job.second_source is not None:
+            source = torch.lerp(source, self._encode(self._pixels(job.second_source)), job.mix)
+        if job.mask is not None:
+            mask = torch.from_numpy(job.mask.astype(np.float32))[None, None].to(self._device())
+        return View(source, *self.denoiser.surroundings(self._encode, pixels, mask, self.side))
+
+    def _draw(
+        self,
+        jobs: Sequence[Job],
+        walk: Walk,
+        group: Sequence[Candidate],
+        memory: Mapping[str, Tensor],
+        views: Sequence[View],
+        meter: Meter,
+        preview_every: int,
+    ) -> Tensor:
+        """The latents of one group, a row a seat: (C, D, h, w). Empty seats draw nothing."""
+        seated = {one.seat: one for one in group}
+        rows = [
+            (jobs[seated[seat].job], views[seated[seat].job], seated[seat].seed)
+            if seat in seated
+            else (NOBODY, views[-1], 0)
+            for seat in range(self.num_seats)
+        ]
+        view = View(*(torch.cat(one) for one in zip(*(row[1] for row in rows), strict=True)))
+        generators = [generator(seed) for _, _, seed in rows]
+        noise = torch.stack(
+            [torch.randn(view.source.shape[1:], generator=one) for one in generators]
+        ).to(view.source)
+        grid = self.path.grid(walk.num_steps, walk.sampler)
+        grid = grid[len(grid) - 1 - walk.num_left :]
+        is_whole = walk.num_left == walk.num_steps
+        x = self.path.begin(noise, grid[0]) if is_whole else view.source + grid[0] * noise
+        denoise = self._guided([row[0] for row in rows], walk, memory, view)
+        if not self.denoiser.takes_masks:  # elsewhere the source stays, and x is on its way to it
+            has_source = torch.tensor([job.source is not None for job, _, _ in rows])
+            is_drawn = torch.where(
+                has_source[:, None, None, None].to(view.mask.device), view.mask, 1.0
+            )
+            denoise = keeping(denoise, view.source, is_drawn)
+            x = torch.where(is_drawn > 0, x, view.source + grid[0] * noise)
+
+        def on_step(num_done: int, x0: Tensor) -> None:
+            wants = meter.is_watched and preview_every > 0 and num_done % preview_every == 0
+            meter.advance("drawing", self._preview(group, x0) if wants else None)
+
+        return by_name(walk.sampler)(
+            denoise, x, grid, generators, on_step=on_step, should_stop=meter.should_stop
+        )
+
+    def _guided(
+        self, jobs: Sequence[Job], walk: Walk, memory: Mapping[str, Tensor], view: View
+    ) -> Denoise:
+        """The denoiser of a group's rows with their prompts and guidance."""
+        is_distilled = bool(self.settings.get("is_distilled", False))
+        scale = torch.tensor([float(job.guidance) for job in jobs], device=self._device())
+        is_away = torch.tensor([bool(job.negative_prompt.strip()) for job in jobs])
+        inside = torch.zeros_like(scale)  # the guidance that the network's own answer holds
+        if is_distilled:
+            inside = torch.where(is_away.to(scale.device), 0.0, scale - 1)
+            scale = torch.where(is_away.to(scale.device), scale, 1.0)
+
+        def denoiser_of(text: Tensor) -> Denoise:
+            step = 1 / walk.num_steps if self.has_long_steps else 0.0
+            rows = Rows(text, view.mask, view.known, step, inside)
+            return self.path.denoiser(self.denoiser.network(rows))
+
+        towards = [_between(memory[job.prompt], memory, job) for job in jobs]
+        away = [memory[job.negative_prompt] for job in jobs]
+        return guidance.classifier_free(
+            denoiser_of(torch.cat(towards)),
+            denoiser_of(torch.cat(away)),
+            scale,
+            interval=tuple(self.settings.get("guidance_interval", guidance.EVERYWHERE)),
+            rescale=float(self.settings.get("guidance_rescale", 0.0)),
+        )
+
+    def _paint(self, latents: Tensor, job: Job) -> np.ndarray:
+        """One picture, uint8 (H, W, 3), of latents (D, h, w); what was not to change is pasted."""
+        if job.source is not None and self._walk(job).num_left == 0:
+            return job.source
+        dtype = self.autoencoder.post_quant_conv.weight.dtype
+        picture = to_uint8(self.autoencoder.decode(latents[None].to(dtype)))[0]
+        if job.mask is not None and job.source is not None:
+            picture = np.where(job.mask[..., None], picture, job.source)
+        return picture
+
+    def _preview(self, group: Sequence[Candidate], x0: Tensor) -> np.ndarray | None:
+        """The first job's candidates as they look so far: uint8 (at most 9, H, W, 3).
+
+        None where this group holds none of them.
+        """
+        shown = sorted((one.index, one.seat) for one in group if one.job == 0)[:MAX_PREVIEWS]
+        if not shown:
+            return None
+        painter = self.previewer or self.autoencoder
+        dtype = next(painter.parameters()).dtype
+        return to_uint8(painter.decode(x0[[seat for _, seat in shown]].to(dtype)))
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        """Latents (1, D, h, w), float32, of pixels (1, 3, H, W) in [-1, 1]: the likeliest ones."""
+        return self.autoencoder.encode(pixels.to(self.autoencoder.quant_conv.weight.dtype)).float()
+
+    def _pixels(self, picture: np.ndarray) -> Tensor:
+        """A uint8 picture (H, W, 3) as (1, 3, H, W) in [-1, 1]."""
+        levels = torch.from_numpy(picture.astype(np.float32)).to(self._device())
+        return rearrange(levels / 127.5 - 1, "h w c -> 1 c h w")
+
+    def _latent_side(self) -> int:
+        if self.denoiser.grid_size is not None:
+            return self.denoiser.grid_size
+        size, factor = self.settings.get("size", 512), self.autoencoder.config.downsampling
+        if type(size) is not int or size < factor or size % factor:
+            raise ValueError(f"size is {size}, but it must be a multiple of {factor} pixels")
+        return size // factor
+
+    def _check_fit(self) -> None:
+        channels = self.autoencoder.config.latent_channels
+        num_ids = getattr(self.tokenizer, "vocabulary_size", 0)
+        if self.num_seats < 1:
+            raise ValueError(f"num_seats is {self.num_seats}, but a group holds at least 1")
+        if self.denoiser.latent_channels != channels:
+            raise ValueError(
+                f"the denoiser has {self.denoiser.latent_channels} latent channels, but the "
+                f"autoencoder {channels}"
+            )
+        if num_ids > self.denoiser.num_words:
+            raise ValueError(
+                f"the tokenizer has {num_ids} ids, but the text {self.denoiser.num_words}"
+            )
+        self._walk(NOBODY)  # refuses settings that cannot be drawn with
+
+    def _device(self) -> torch.device:
+        return self.autoencoder.post_quant_conv.weight.device
+
+
+def _denoiser(
+    network: DiT | UNet, text_encoder: TextEncoder | None, autoencoder: AutoencoderKL
+) -> Denoiser:
+    """The network as this pipeline asks it."""
+    if isinstance(network, DiT):
+        if text_encoder is not None:
+            raise ValueError("a transformer reads by itself, but there is a text encoder beside it")
+        return Transformer(network)
+    if text_encoder is None:
+        raise ValueError("a UNet needs a text encoder, but there is none")
+    return Published(network, text_encoder, autoencoder.config.latent_channels)
+
+
+def _texts(job: Job) -> tuple[str, ...]:
+    second = () if job.second_prompt is None else (job.second_prompt,)
+    return job.prompt, job.negative_prompt, *second
+
+
+def _between(text: Tensor, memory: Mapping[str, Tensor], job: Job) -> Tensor:
+    """The states of the prompt, or of a blend of two."""
+    if job.second_prompt is None:
+        return text
+    return torch.lerp(text.float(), memory[job.second_prompt].float(), job.mix).to(text)
