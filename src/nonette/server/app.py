@@ -38,6 +38,7 @@ from nonette.server.routes import (
     session,
 )
 from nonette.server.settings import Settings
+from nonette.server.uploads import Uploads
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         hub=hub,
         desk=Desk(queue, hub),
         links=Links(settings.data_dir, settings.link_minutes),
+        uploads=Uploads(settings.data_dir),
         policy=words.load(settings.policy),
         accounts=Accounts(database),
         failures=Failures(),

@@ -31,6 +31,7 @@ RETRY_COUNT = "x-stainless-retry-count"  # what OpenAI's clients count their att
 PATIENCE = 45.0  # seconds beyond the longest estimate that a caller is kept waiting
 COME_BACK = 5.0  # seconds to come back after, where the job goes on without its caller
 LAST_LOOK = 0.05  # seconds to find out whether the connection is gone
+MOST_DECODING = 2  # uploads at once: each can take a few hundred megabytes
 BEAT = 15.0  # seconds of silence after which a stream says that it is still there
 STATUSES = {tables.REFUSED: 400, tables.CANCELLED: 409, tables.FAILED: 500}
 
@@ -40,11 +41,16 @@ class CallerLeft(Exception):
 
 
 class Desk:
-    """The waiting callers of one API process."""
+    """The waiting callers of one API process.
+
+    Attributes:
+        decoders: Bounds how many uploads are decoded at once.
+    """
 
     def __init__(self, queue: Queue, hub: Hub) -> None:
         self.queue = queue
         self.hub = hub
+        self.decoders = anyio.CapacityLimiter(MOST_DECODING)
         self._waiting: Counter[str] = Counter()
         self._lock = threading.Lock()
 

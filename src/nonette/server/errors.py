@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from nonette.core.errors import InputError, NonetteError, shorten
+from nonette.provenance.headers import FormatRefused
 
 MAX_RETRY_AFTER = 120  # seconds; clients wait no longer, but give up
 DIALECTS = ("/v1/", "/sdapi/")
@@ -117,6 +118,9 @@ async def _on_api_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_input_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, InputError)
+    if isinstance(error, FormatRefused):
+        refusal = ApiError(415, str(error), code="unsupported_file", param=error.field)
+        return _told(request, refusal)
     return _told(request, bad_input(request.url.path, str(error), error.field))
 
 

@@ -17,6 +17,7 @@ from nonette.server.links import Links
 from nonette.server.metrics import Metrics
 from nonette.server.queue import Queue
 from nonette.server.settings import Settings
+from nonette.server.uploads import Uploads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class House:
     hub: Hub
     desk: Desk
     links: Links
+    uploads: Uploads
     policy: Policy
     accounts: Accounts
     failures: Failures

@@ -24,6 +24,7 @@ from nonette.server.metrics import Metrics
 from nonette.server.queue import next_version
 from nonette.server.settings import Settings
 from nonette.server.tables import ENDED, Bucket, Job, LoginSession, PictureRow
+from nonette.server.uploads import Uploads
 
 ROUND_SECONDS = 5.0
 SWEEP_SECONDS = 3600.0
@@ -83,8 +84,9 @@ def sweep(database: Database, settings: Settings) -> None:
     strays = list(_strays(database, settings.data_dir, now - STRAY_SECONDS))
     for path in strays:
         path.unlink(missing_ok=True)
-    if count or strays:
-        log.info("swept", jobs=count, files=len(strays))
+    uploads = Uploads(settings.data_dir).sweep(database)
+    if count or strays or uploads:
+        log.info("swept", jobs=count, files=len(strays), uploads=uploads)
 
 
 def delete_jobs(session: Session, settings: Settings, jobs: list[Job]) -> list[Path]:

@@ -28,6 +28,7 @@ from nonette.server import results, tables
 from nonette.server.database import Database
 from nonette.server.leases import Claim, Leases
 from nonette.server.settings import Settings
+from nonette.server.uploads import Uploads
 
 IDLE_SECONDS = 0.1  # between looks at an empty queue
 BEAT_SECONDS = 0.2  # between reports of progress
@@ -230,13 +231,15 @@ def request_of(claim: Claim, data_dir: Path) -> Request:
     """The claim's request.
 
     Raises:
-        InputError: It cannot be understood by this version.
+        InputError: It cannot be understood by this version, or its uploads are gone.
     """
     known = {field.name for field in dataclasses.fields(Request)}
     for name in claim.request:
         if name not in known:
             raise InputError(name, claim.request[name], "this worker does not know that setting")
-    return Request(**claim.request)
+    uploads = Uploads(data_dir)
+    pictures = {name: uploads.load(upload) for name, upload in claim.inputs.items()}
+    return Request(**{**claim.request, **pictures})
 
 
 def _preview(claim: Claim, progress: Progress) -> bytes | None:

@@ -1,47 +1,28 @@
-"""`/v1/images`: pictures in the OpenAI dialect, as JSON or as a stream of server-sent events.
-
-A call queues one job, waits for it at the desk, and answers with its pictures. Whoever leaves
-before that cancels the job.
-"""
+"""`/v1/images`: pictures of a sentence, edits of a picture, variations of one."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import hashlib
-import json
-import secrets
-import time
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import anyio
-import structlog
+import numpy as np
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
-from sqlalchemy.exc import DBAPIError
-from starlette.background import BackgroundTask
+from PIL import Image
 
-from nonette.core import types
 from nonette.core.errors import InputError
-from nonette.safety import spelling
-from nonette.server import policy
-from nonette.server.desk import CallerLeft, checked
+from nonette.provenance.decode import Intake, NoAlpha, decode, decode_mask
+from nonette.server import forms
 from nonette.server.errors import ApiError
+from nonette.server.forms import Sent
 from nonette.server.house import House, Inside
-from nonette.server.identity import Asker, Caller
-from nonette.server.queue import JobView, Result, Submission, fingerprint
-from nonette.server.schemas.openai import Error, Generation, Image, Images, Usage, Variation
+from nonette.server.identity import Asker
+from nonette.server.orders import Order, drawn_by, fulfil, num_patches
+from nonette.server.schemas.openai import Edit, Error, Generation, Images, Variation
 
 router = APIRouter(prefix="/v1/images", tags=["OpenAI dialect"])
 
-LEFT = 499  # the status in the log of a caller who left before the answer
-PATCH = 16  # pixels; an image token is a square of this side
-NAMES = {"num_pictures": "n", "source": "image"}  # our fields by the dialect's names
-SAME = {"guidance": "guidance_scale", "steps": "num_inference_steps"}
-PLAIN = ("sampler", "temperature", "top_k", "top_p")
+MOST_IMAGES = 2  # of one edit: two are blended
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Error, "description": description}
@@ -60,296 +41,152 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
-log = structlog.get_logger(__name__)
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+FILE = {"type": "string", "format": "binary"}
+DATA_URL = {"type": "string", "pattern": "^data:image/(png|jpeg|webp);base64,"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """A wish that has been understood: what is queued, and how it is answered.
-
-    Attributes:
-        wish: What the caller sent.
-        request: What is drawn.
-        kind: The door, such as `images.generations`.
-        inputs: Uploads by the request's field.
-        input_tokens: Image tokens of the pictures that were sent.
-        digest: A hash of the pictures that were sent.
-    """
-
-    wish: Generation | Variation
-    request: types.Request
-    kind: str
-    inputs: Mapping[str, str]
-    input_tokens: int = 0
-    digest: str = ""
-
-    @property
-    def output_format(self) -> Any:
-        """What kind of file the pictures are."""
-        return getattr(self.wish, "output_format", None) or "png"
-
-    @property
-    def revised_prompt(self) -> str | None:
-        """What is drawn, where it is not what was sent."""
-        used = self.request.prompt
-        return None if used == getattr(self.wish, "prompt", used) else used
+def _body(model: type[Edit | Variation], **files: dict[str, Any]) -> dict[str, Any]:
+    """What the OpenAPI page says of a body with files."""
+    schema = model.model_json_schema()
+    needed = [*schema.get("required", ()), "image"]
+    form = schema | {"properties": schema["properties"] | files, "required": needed}
+    urls = dict.fromkeys(files, DATA_URL)
+    sent = schema | {"properties": schema["properties"] | urls, "required": needed}
+    content = {"multipart/form-data": {"schema": form}, "application/json": {"schema": sent}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
-@router.post(
-    "/generations",
-    response_model=Images,
-    responses=RESPONSES | {200: {"content": {"text/event-stream": {}}}},
-)
+@router.post("/generations", response_model=Images, responses=RESPONSES | STREAMED)
 async def generate(wish: Generation, house: Inside, caller: Asker, request: Request) -> Response:
     """Pictures of a sentence."""
-    drawn = drawn_by(wish, house, task="draw")
-    order = Order(wish=wish, request=drawn, kind="images.generations", inputs={})
+    drawn = await run_sync(lambda: drawn_by(wish, house, task="draw"))
+    order = Order(wish=wish, request=drawn, kind="images.generations")
     return await fulfil(order, house, caller, request)
 
 
-def drawn_by(wish: Generation | Variation, house: House, **fields: Any) -> types.Request:
-    """The request that a wish means, checked against the policy.
+@router.post(
+    "/edits",
+    response_model=Images,
+    responses=RESPONSES | STREAMED,
+    openapi_extra=_body(Edit, image=FILE, mask=FILE),
+)
+async def edit(house: Inside, caller: Asker, request: Request) -> Response:
+    """A picture drawn anew where its mask is transparent, or where it is transparent itself.
 
-    Raises:
-        ApiError: There is no such model, or the policy refuses the prompt.
-        InputError: A value is beyond its limits, under the dialect's name.
+    Without either the whole picture is drawn anew. Two pictures without a mask are blended.
     """
-    model = house.queue.model_name(wish.model or "")
-    capabilities = house.queue.models()[model] or {}
-    values: dict[str, Any] = {
-        "prompt": "",
-        "model": model,
-        "num_pictures": wish.num_pictures,
-        "size": wish.size or "auto",
-        "candidates": wish.candidates,
-        "seed": secrets.randbelow(types.MAX_RANDOM_SEED) if wish.seed is None else wish.seed,
-    }
-    if isinstance(wish, Generation):
-        values["prompt"] = spelling.readable(wish.prompt)
-        values["negative_prompt"] = spelling.readable(wish.negative_prompt or "")
-        values["candidates"] = wish.effort(capabilities.get("default_candidates", 0))
-        for name, other in SAME.items():
-            given = getattr(wish, name)
-            values[name] = getattr(wish, other) if given is None else given
-        values |= {name: getattr(wish, name) for name in PLAIN}
-    try:
-        request = types.Request(**values, **fields)
-    except InputError as error:
-        name = NAMES.get(error.field, error.field)
-        if name in SAME and getattr(wish, SAME[name], None) is not None:
-            name = SAME[name]
-        raise InputError(name, error.value, error.limit) from error
-    policy.check(house.policy, request)
-    return request
+    sent = await forms.read(request, ("image", "mask"))
+    limiter = house.desk.decoders
+    order = await run_sync(_edit_order, sent.wish(Edit), sent, house, limiter=limiter)
+    return await fulfil(order, house, caller, request)
 
 
-async def fulfil(order: Order, house: House, caller: Caller, request: Request) -> Response:
-    """Queue the order, wait for it, and answer."""
-    wish = order.wish
-    sent = {"wish": wish.model_dump(mode="json"), "pictures": order.digest}
-    submission = Submission(
-        owner=caller.owner,
-        request=order.request,
-        kind=order.kind,
-        lane=caller.lane,
-        tier=caller.tier,
-        inputs=order.inputs,
-        format=order.output_format,
-        quality=getattr(wish, "output_compression", None),
-        previews=bool(getattr(wish, "stream", None) and getattr(wish, "partial_images", None)),
-        fingerprint=fingerprint(sent),
-        longest_wait=house.settings.longest_wait,
-        request_id=request.state.request_id,
-    )
-    try:
-        view = await run_sync(house.desk.accept, submission, request)
-    except ApiError as error:
-        if error.status == 429:
-            error.headers |= await run_sync(rate_headers, house, caller, None)
-        raise
-    if getattr(wish, "stream", None):
-        headers = await run_sync(rate_headers, house, caller, view)
-        events = _events(order, house, request, view)
-        return StreamingResponse(events, headers=headers, media_type="text/event-stream")
-    try:
-        done = await house.desk.wait(view, request)
-        body = await run_sync(_images, order, house, request, done)
-        headers = await run_sync(rate_headers, house, caller, done)
-    except CallerLeft:
-        await run_sync(house.desk.leave, view.id)
-        return Response(status_code=LEFT)
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await run_sync(house.desk.leave, view.id)
-        raise
-    is_answered = BackgroundTask(house.desk.answered, view.id)
-    return JSONResponse(body.model_dump(mode="json"), headers=headers, background=is_answered)
+@router.post(
+    "/variations",
+    response_model=Images,
+    responses=RESPONSES,
+    openapi_extra=_body(Variation, image=FILE),
+)
+async def vary(house: Inside, caller: Asker, request: Request) -> Response:
+    """Other pictures like a square one."""
+    sent = await forms.read(request, ("image",))
+    limiter = house.desk.decoders
+    order = await run_sync(_variation_order, sent.wish(Variation), sent, house, limiter=limiter)
+    return await fulfil(order, house, caller, request)
 
 
-async def _events(
-    order: Order, house: House, request: Request, view: JobView
-) -> AsyncGenerator[bytes]:
-    """The job as the dialect's events: previews, then each picture, or an error."""
-    is_answered = False
-    try:
-        async with contextlib.aclosing(house.desk.follow(view, request)) as changes:
-            num_partial = 0
-            async for now in changes:
-                if now is None:
-                    yield b": still there\n\n"
-                elif now.has_ended:
-                    for event in await run_sync(_completed, order, house, checked(now)):
-                        yield event
-                elif _is_due(now, num_partial, order):
-                    preview = await run_sync(house.queue.preview, view.id)
-                    if preview is not None:
-                        yield _partial(order, preview, num_partial)
-                        num_partial += 1
-        await run_sync(house.desk.answered, view.id)
-        is_answered = True
-    except CallerLeft:
-        pass
-    except ApiError as error:
-        yield _event("error", error.body())
-    except (DBAPIError, OSError) as error:
-        log.error("stream_failed", reason=str(error))
-        away = ApiError(503, "The disk or the database is away.", code="storage_unavailable")
-        yield _event("error", away.body())
-    finally:
-        if not is_answered:
-            with anyio.CancelScope(shield=True):
-                await run_sync(house.desk.leave, view.id)
+def _edit_order(wish: Edit, sent: Sent, house: House) -> Order:
+    images, masks = sent.files.get("image", []), sent.files.get("mask", [])
+    if not 1 <= len(images) <= MOST_IMAGES or len(masks) > 1:
+        raise _missing(images) if not images else _too_many(images, masks)
+    if masks and len(images) > 1:
+        raise _bad("mask", "A mask belongs to one picture, but two were sent.")
+    intakes = [decode(content, "image") for content in images]
+    if len(intakes) == MOST_IMAGES:
+        fields = {"source": intakes[0].pixels, "second_source": intakes[1].pixels}
+        return _order(wish, sent, house, "images.edits", task="blend", **fields)
+    source = intakes[0].pixels
+    mask = _mask(masks[0], source) if masks else intakes[0].erased
+    if wish.size not in (None, "auto"):
+        source, mask = _scaled(source, mask, str(wish.size))
+    fields = {"source": source} if mask is None else {"source": source, "mask": mask}
+    return _order(wish, sent, house, "images.edits", task="edit", **fields)
 
 
-def _is_due(view: JobView, num_partial: int, order: Order) -> bool:
-    """Whether the drawing is far enough for the next of the wanted previews."""
-    wanted = getattr(order.wish, "partial_images", None) or 0
-    share = view.done_steps / view.total_steps if view.total_steps else 0.0
-    return num_partial < wanted and share >= (num_partial + 1) / (wanted + 1)
+def _variation_order(wish: Variation, sent: Sent, house: House) -> Order:
+    images = sent.files.get("image", [])
+    if len(images) != 1:
+        raise _missing(images) if not images else _too_many(images, [])
+    intake: Intake = decode(images[0], "image")
+    height, width = intake.pixels.shape[:2]
+    if height != width:
+        raise InputError("image", f"{width}x{height}", "variations are of square pictures")
+    return _order(wish, sent, house, "images.variations", task="vary", source=intake.pixels)
 
 
-def _partial(order: Order, preview: bytes, index: int) -> bytes:
-    data = {
-        "b64_json": base64.b64encode(preview).decode(),
-        "partial_image_index": index,
-        "created_at": int(time.time()),
-        "size": order.request.size,
-        "quality": _quality(order.wish),
-        "background": "opaque",
-        "output_format": "jpeg",
-    }
-    return _event(f"{_family(order)}.partial_image", data)
-
-
-def _completed(order: Order, house: House, view: JobView) -> list[bytes]:
-    """One event a picture, the best match first; each tells the usage of them all."""
-    usage = _usage(order, view).model_dump(mode="json")
-    events = []
-    for result in view.results:
-        data = {
-            "b64_json": _content(house, result),
-            "created_at": int(time.time()),
-            "size": f"{result.width}x{result.height}",
-            "quality": _quality(order.wish),
-            "background": "opaque",
-            "output_format": result.format,
-            "usage": usage,
-            "id": result.id,
-            "seed": result.seed,
-            "score": result.score,
-            "job": view.id,
-            "revised_prompt": order.revised_prompt,
-            "unknown_words": list(view.unknown_words),
-        }
-        events.append(_event(f"{_family(order)}.completed", data))
-    return events
-
-
-def _event(name: str, data: Mapping[str, Any]) -> bytes:
-    told = data if name == "error" else {"type": name, **data}
-    return f"event: {name}\ndata: {json.dumps(told)}\n\n".encode()
-
-
-def _family(order: Order) -> str:
-    return "image_edit" if order.kind == "images.edits" else "image_generation"
-
-
-def _images(order: Order, house: House, request: Request, view: JobView) -> Images:
-    """The answer of a finished job."""
-    base = house.settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
-    data = []
-    for result in view.results:
-        has_url = order.wish.wants_url
-        image = Image(
-            b64_json=None if has_url else _content(house, result),
-            url=f"{base}{house.links.make(result.id)}" if has_url else None,
-            revised_prompt=order.revised_prompt,
-            id=result.id,
-            seed=result.seed,
-            score=result.score,
-        )
-        data.append(image)
-    best = view.results[0]
-    return Images(
-        created=int(view.finished_at or time.time()),
-        data=data,
-        output_format=order.output_format,
-        quality=_quality(order.wish),
-        size=f"{best.width}x{best.height}",
-        usage=_usage(order, view),
-        safety_identifier=getattr(order.wish, "safety_identifier", None),
-        model=view.model,
-        job=view.id,
-        unknown_words=list(view.unknown_words),
-        ignored=order.wish.ignored,
+def _order(wish: Edit | Variation, sent: Sent, house: House, kind: str, **fields: Any) -> Order:
+    """The order, with its pictures on disk."""
+    drawn = drawn_by(wish, house, **fields)
+    pictures = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
+    sizes = [value.shape[:2] for name, value in pictures.items() if name != "mask"]
+    digest = hashlib.sha256()
+    for name, contents in sorted(sent.files.items()):
+        for content in contents:
+            digest.update(f"{name},{len(content)}\n".encode() + content)
+    return Order(
+        wish=wish,
+        request=drawn,
+        kind=kind,
+        inputs={name: house.uploads.keep(value) for name, value in pictures.items()},
+        input_tokens=sum(num_patches(width, height) for height, width in sizes),
+        digest=digest.hexdigest(),
     )
 
 
-def _content(house: House, result: Result) -> str:
-    return base64.b64encode((house.settings.data_dir / result.path).read_bytes()).decode()
+def _mask(content: bytes, source: np.ndarray) -> np.ndarray:
+    """Where the mask is transparent, bool (H, W)."""
+    height, width = source.shape[:2]
+    try:
+        return decode_mask(content, (width, height), needs_alpha=True)
+    except NoAlpha as error:
+        raise ApiError(
+            400,
+            str(error),
+            code="invalid_mask_image_format",
+            param="mask",
+            type="image_generation_user_error",
+        ) from error
 
 
-def _quality(wish: Generation | Variation) -> str:
-    return getattr(wish, "quality", None) or "auto"
+def _scaled(
+    source: np.ndarray, mask: np.ndarray | None, size: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The picture and its mask at the size asked for, which must be of their shape."""
+    height, width = source.shape[:2]
+    wide, high = (int(side) for side in size.split("x"))
+    if (wide, high) == (width, height):
+        return source, mask
+    if wide * height != high * width:
+        limit = f"the picture is {width}x{height}, and edits keep its shape"
+        raise InputError("size", size, limit)
+    scaled = np.array(Image.fromarray(source).resize((wide, high), Image.Resampling.LANCZOS))
+    if mask is not None:
+        mask = np.array(Image.fromarray(mask).resize((wide, high), Image.Resampling.NEAREST))
+        if not mask.any():
+            raise InputError("size", size, "nothing of the mask is left at that size")
+    return scaled, mask
 
 
-def _usage(order: Order, view: JobView) -> Usage:
-    words = len(order.request.prompt.split())
-    drawn = sum(num_patches(result.width, result.height) for result in view.results)
-    read = words + order.input_tokens
-    return Usage(
-        input_tokens=read,
-        output_tokens=drawn,
-        total_tokens=read + drawn,
-        input_tokens_details={"text_tokens": words, "image_tokens": order.input_tokens},
-        output_tokens_details={"text_tokens": 0, "image_tokens": drawn},
-    )
+def _missing(images: list[bytes]) -> ApiError:
+    return _bad("image", "image must be given.", "missing_required_parameter")
 
 
-def num_patches(width: int, height: int) -> int:
-    """The image tokens of a picture of this size in pixels."""
-    return -(-width // PATCH) * -(-height // PATCH)
+def _too_many(images: list[bytes], masks: list[bytes]) -> ApiError:
+    if len(masks) > 1:
+        return _bad("mask", f"{len(masks)} masks were sent, but a picture has one.")
+    return _bad("image", f"{len(images)} pictures were sent, more than can be used here.")
 
 
-def rate_headers(house: House, caller: Caller, view: JobView | None) -> dict[str, str]:
-    """How many more jobs the caller may have open, and when the open ones will be done.
-
-    Where the caller's tier bounds requests a minute, they tell of these instead.
-    """
-    most = caller.tier.max_waiting or house.settings.max_waiting_per_owner
-    num_open = house.queue.num_open(caller.lane)
-    seconds = 0.0
-    if num_open:
-        seconds = (view and (view.estimated_seconds or view.seconds)) or float(num_open)
-    minutes, rest = divmod(round(seconds), 60)
-    return {
-        "x-ratelimit-limit-requests": str(most),
-        "x-ratelimit-remaining-requests": str(max(0, most - num_open)),
-        "x-ratelimit-reset-requests": f"{minutes}m{rest}s" if minutes else f"{rest}s",
-        **house.queue.allowance(caller.lane, caller.tier).headers(),
-    }
-
-
-def digest(contents: list[bytes]) -> str:
-    """A hash of several files, each told apart from its neighbours."""
-    return hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in contents)).hexdigest()
+def _bad(param: str, message: str, code: str = "invalid_value") -> ApiError:
+    return ApiError(400, message, code=code, param=param)

@@ -34,6 +34,8 @@ UNSUPPORTED: Mapping[str, str] = {
 WITHOUT_EFFECT = ("input_fidelity", "moderation", "style", "user")
 """Parameters that are accepted and change nothing; the answer's `ignored` names those given."""
 
+STRENGTH = "How far from the picture to go, 0 to 1; null leaves it to the model."
+
 Quality = Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]
 OutputFormat = Literal["png", "webp", "jpeg"]
 ResponseFormat = Literal["url", "b64_json"]
@@ -96,6 +98,7 @@ class Variation(Wish):
 
     seed: int | None = Field(default=None, ge=0, le=types.MAX_SEED)
     candidates: int | None = Field(default=None, ge=1, le=types.MAX_CANDIDATES)
+    strength: float | None = Field(default=None, ge=0, le=1, description=STRENGTH)
 
 
 class Generation(Wish):
@@ -172,6 +175,7 @@ class Edit(Generation):
     """A wish to draw anew what a mask leaves open; its images and mask travel beside it."""
 
     input_fidelity: Literal["high", "low"] | None = None
+    strength: float | None = Field(default=None, ge=0, le=1, description=STRENGTH)
 
 
 class Usage(BaseModel):
