@@ -30,7 +30,7 @@ from nonette.server import policy
 from nonette.server.desk import CallerLeft, checked
 from nonette.server.errors import ApiError
 from nonette.server.house import House
-from nonette.server.identity import Caller
+from nonette.server.identity import Caller, is_still_welcome
 from nonette.server.queue import JobView, Result, Submission, fingerprint
 from nonette.server.schemas.openai import Edit, Generation, Image, Images, Usage, Variation
 
@@ -140,10 +140,11 @@ async def fulfil(order: Order, house: House, caller: Caller, request: Request) -
         raise
     if getattr(wish, "stream", None):
         headers = await run_sync(rate_headers, house, caller, view)
-        events = _events(order, house, request, view)
+        events = _events(order, house, caller, request, view)
         return StreamingResponse(events, headers=headers, media_type="text/event-stream")
     try:
         done = await house.desk.wait(view, request)
+        await run_sync(_check_welcome, house, caller, view)
         body = await run_sync(_images, order, house, request, done)
         headers = await run_sync(rate_headers, house, caller, done)
     except CallerLeft:
@@ -158,7 +159,7 @@ async def fulfil(order: Order, house: House, caller: Caller, request: Request) -
 
 
 async def _events(
-    order: Order, house: House, request: Request, view: JobView
+    order: Order, house: House, caller: Caller, request: Request, view: JobView
 ) -> AsyncGenerator[bytes]:
     """The job as the dialect's events: previews, then each picture, or an error."""
     is_answered = False
@@ -166,6 +167,7 @@ async def _events(
         async with contextlib.aclosing(house.desk.follow(view, request)) as changes:
             num_partial = 0
             async for now in changes:
+                await run_sync(_check_welcome, house, caller, view)
                 if now is None:
                     yield b": still there\n\n"
                 elif now.has_ended:
@@ -190,6 +192,17 @@ async def _events(
         if not is_answered:
             with anyio.CancelScope(shield=True):
                 await run_sync(house.desk.leave, view.id)
+
+
+def _check_welcome(house: House, caller: Caller, view: JobView) -> None:
+    """Cancel the job of a caller whose key or account was taken away meanwhile.
+
+    Raises:
+        ApiError: 403.
+    """
+    if not is_still_welcome(house, caller):
+        house.queue.cancel(view.id)
+        raise ApiError(403, "Your key or account was revoked meanwhile.", code="access_revoked")
 
 
 def _is_due(view: JobView, num_partial: int, order: Order) -> bool:
