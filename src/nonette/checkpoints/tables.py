@@ -10,6 +10,7 @@ It knows no files and no networks.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ import torch
 from torch import Tensor
 
 from nonette.core.errors import CheckpointError, some
+
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")  # between dots
 
 
 def same(tensor: Tensor) -> Tensor:
@@ -76,6 +79,27 @@ def inside(theirs: str, ours: str, rows: Iterable[Row]) -> tuple[Row, ...]:
     )
 
 
+def numbered(patterns: Iterable[Row], names: Iterable[str]) -> tuple[Row, ...]:
+    """The rows of a network whose state has these names.
+
+    A pattern may have "#" for a number between dots, as often on their side as on ours, and may
+    leave out a last ".weight" or ".bias" on both sides. A pattern that no name fits gives no rows.
+    """
+    by_ours = {pattern.ours: pattern for pattern in patterns}
+    rows = []
+    for name in names:
+        numbers = NUMBER.findall(name)
+        template = NUMBER.sub("#", name)
+        stem, dot, kind = template.rpartition(".")
+        pattern, suffix = by_ours.get(template), ""
+        if pattern is None and kind in ("weight", "bias"):
+            pattern, suffix = by_ours.get(stem), dot + kind
+        assert pattern is not None, f"no pattern fits {name}"
+        theirs = tuple(_with_numbers(key, numbers) + suffix for key in pattern.theirs)
+        rows.append(replace(pattern, theirs=theirs, ours=name))
+    return tuple(rows)
+
+
 def translate(
     table: Iterable[Row],
     source: Mapping[str, Tensor],
@@ -125,3 +149,10 @@ def translate(
                 f"{where}: {some(list(one.theirs))} has shape {got} as {one.ours}, not {want}"
             )
         yield one.ours, tensor
+
+
+def _with_numbers(pattern: str, numbers: list[str]) -> str:
+    """The pattern with its "#" replaced by the numbers in their order."""
+    pieces = pattern.split("#")
+    assert len(pieces) == len(numbers) + 1, f"{pattern} has not {len(numbers)} numbers"
+    return "".join(map("".join, zip(pieces, [*numbers, ""], strict=True)))

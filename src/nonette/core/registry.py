@@ -44,7 +44,8 @@ RECIPES: Mapping[str, str] = {
 """Called with the folder of runs; `_tiny` for tests, `_cpu` for two cores, `_gpu` for an H100."""
 
 IMPORTERS: Mapping[str, str] = {
-    name: f"nonette.checkpoints.importers.{name}:plan_import" for name in ("clip",)
+    name: f"nonette.checkpoints.importers.{name}:plan_import"
+    for name in ("stable_diffusion", "karlo", "deepfloyd", "taesd", "clip")
 }
 """Called with the files found; the plan to import them, or None where they are another model's."""
 

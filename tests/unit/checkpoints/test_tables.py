@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nonette.checkpoints.tables import inside, joined_layer, layer, row, translate
+from nonette.checkpoints.tables import (
+    Row,
+    inside,
+    joined,
+    joined_layer,
+    layer,
+    numbered,
+    row,
+    translate,
+)
 from nonette.core.errors import CheckpointError
 
 TABLE = (
@@ -70,3 +79,24 @@ def test_another_shape_is_refused(key, shape):
 def test_a_wrong_table_is_a_mistake_of_ours(table):
     with pytest.raises(AssertionError):
         dict(translate(table, SOURCE | {"more": torch.zeros(())}, EXPECTED, where="theirs.bin"))
+
+
+def test_numbered_patterns_become_rows():
+    patterns = (
+        row("blocks.#.net.0", "layers.#.linear"),
+        Row(("blocks.#.q", "blocks.#.k"), "layers.#.query_key", joined),
+        row("blocks.#.scale", "layers.#.scale"),
+        row("never", "never"),
+    )
+    names = ("layers.3.linear.weight", "layers.12.query_key.bias", "layers.0.scale")
+    assert numbered(patterns, names) == (
+        row("blocks.3.net.0.weight", "layers.3.linear.weight"),
+        Row(("blocks.12.q.bias", "blocks.12.k.bias"), "layers.12.query_key.bias", joined),
+        row("blocks.0.scale", "layers.0.scale"),
+    )
+
+
+@pytest.mark.parametrize("name", ["layers.3.shift", "linear.weight"])
+def test_a_name_without_a_pattern_is_a_mistake_of_ours(name):
+    with pytest.raises(AssertionError, match=name):
+        numbered((row("blocks.#.net.0", "layers.#.linear"),), (name,))

@@ -7,12 +7,14 @@ file holds only what differs from the library's own defaults, which are therefor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nonette.checkpoints.foreign.folder import Found
-from nonette.checkpoints.importing import Network, Plan
-from nonette.checkpoints.tables import Row, inside, joined_layer, layer, row
+from nonette.checkpoints.importers._clip import DROPPED, IMAGE, TEXT, WRONG_END, read_tokenizer
+from nonette.checkpoints.importers._diffusers import network
+from nonette.checkpoints.importing import Plan
+from nonette.checkpoints.tables import row
 from nonette.core.errors import CheckpointError
 from nonette.models.clip import (
     OPENAI_MEAN,
@@ -21,9 +23,8 @@ from nonette.models.clip import (
     ImageTowerConfig,
     TextTowerConfig,
 )
-from nonette.text.published import clip_tokenizer, read_merges, read_vocabulary
 
-DROPPED = ("text_model.embeddings.position_ids", "vision_model.embeddings.position_ids")
+CLIP = (row("logit_scale", "logit_scale"), *IMAGE, *TEXT)
 # transformers' defaults for what a config file leaves out.
 IMAGE_DEFAULTS = {
     "hidden_size": 768,
@@ -42,7 +43,6 @@ TEXT_DEFAULTS = {
     "vocab_size": 49408,
     "eos_token_id": 49407,
 }
-WRONG_END = 2  # what OpenAI's config files give as the end token, which is the last id
 
 
 def plan_import(found: Found) -> Plan | None:
@@ -59,16 +59,8 @@ def plan_import(found: Found) -> Plan | None:
         title=f"CLIP ViT/{config.image.patch_size} (transformers)",
         name=f"clip-vit-{config.image.patch_size}",
         system="clip",
-        networks={
-            "clip": Network(
-                network="clip",
-                config=config,
-                table=table(config),
-                source=found.only_source(folder),
-                dropped=DROPPED,
-            )
-        },
-        files={"tokenizer.json": _tokenizer(found, above)},
+        networks={"clip": network("clip", config, CLIP, found.only_source(folder), DROPPED)},
+        files={"tokenizer.json": read_tokenizer(found, folder)},
         licence=found.licence(folder) or "not stated in the folder; OpenAI's own CLIP is MIT",
         origin="a CLIP model in the layout of the transformers library",
     )
@@ -113,52 +105,6 @@ def read_config(values: Mapping[str, Any], preprocessing: Mapping[str, Any]) -> 
         embedding_size=_number({"projection_dim": 512} | dict(values), "projection_dim"),
         activation=activation,
     )
-
-
-def table(config: CLIPConfig) -> Sequence[Row]:
-    """Where each tensor of our `CLIP` comes from."""
-    image, text = "vision_model", "text_model"
-    return (
-        row("logit_scale", "logit_scale"),
-        row(f"{image}.embeddings.class_embedding", "image_tower.class_token"),
-        row(f"{image}.embeddings.patch_embedding.weight", "image_tower.patches.weight"),
-        row(f"{image}.embeddings.position_embedding.weight", "image_tower.positions"),
-        *layer(f"{image}.pre_layrnorm", "image_tower.norm_before"),  # spelt so in the library
-        *_blocks(image, "image_tower", config.image.num_layers),
-        *layer(f"{image}.post_layernorm", "image_tower.norm_after"),
-        row("visual_projection.weight", "image_tower.projection.weight"),
-        row(f"{text}.embeddings.token_embedding.weight", "text_tower.tokens.weight"),
-        row(f"{text}.embeddings.position_embedding.weight", "text_tower.positions"),
-        *_blocks(text, "text_tower", config.text.num_layers),
-        *layer(f"{text}.final_layer_norm", "text_tower.norm_after"),
-        row("text_projection.weight", "text_tower.projection.weight"),
-    )
-
-
-def _blocks(theirs: str, ours: str, num_layers: int) -> list[Row]:
-    block = (
-        *layer("layer_norm1", "norm_attention"),
-        *joined_layer((f"self_attn.{one}_proj" for one in "qkv"), "query_key_value"),
-        *layer("self_attn.out_proj", "attention_out"),
-        *layer("layer_norm2", "norm_feed_forward"),
-        *layer("mlp.fc1", "feed_forward_in"),
-        *layer("mlp.fc2", "feed_forward_out"),
-    )
-    return [
-        one
-        for i in range(num_layers)
-        for one in inside(f"{theirs}.encoder.layers.{i}", f"{ours}.blocks.{i}", block)
-    ]
-
-
-def _tokenizer(found: Found, above: str) -> bytes:
-    """The tokenizer of `vocab.json` and `merges.txt`, padded as the folder says."""
-    names = (f"{above}vocab.json", f"{above}merges.txt")
-    vocabulary = read_vocabulary(found.bytes(names[0]), names[0])
-    merges = read_merges(found.bytes(names[1]), names[1])
-    pad = found.table(f"{above}special_tokens_map.json").get("pad_token", "<|endoftext|>")
-    pad = pad.get("content") if isinstance(pad, dict) else pad
-    return clip_tokenizer(vocabulary, merges, str(pad))
 
 
 def _table(values: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -1,0 +1,322 @@
+"""Stable Diffusion in the diffusers layout: 1.x, 2.x, inpainting, image variations, turbo, LCM, XL.
+
+Published as runwayml/stable-diffusion-v1-5, stabilityai/stable-diffusion-2-1, -2-inpainting,
+-x4-upscaler, -xl-base-1.0, sd-turbo, lambdalabs/sd-image-variations-diffusers,
+SimianLuo/LCM_Dreamshaper_v7 and hundreds like them: one UNet, one autoencoder, one or two CLIP
+towers, told apart by their config files alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from nonette.checkpoints.foreign.folder import Found
+from nonette.checkpoints.importers._clip import image_encoder, read_tokenizer, text_encoder
+from nonette.checkpoints.importers._diffusers import Settings, network, weights
+from nonette.checkpoints.importing import Plan
+from nonette.checkpoints.tables import inside, row
+from nonette.models.kl_autoencoder import UPSCALER, AutoencoderKLConfig
+from nonette.models.unet import NUM_SIZES, UNetConfig
+
+MAX_SIZE = 1024  # latents a side
+PIPELINES = ("StableDiffusion", "LatentConsistencyModel")  # how the classes of its folders begin
+KINDS = {768: "stable-diffusion-1", 1024: "stable-diffusion-2", 2048: "stable-diffusion-xl"}
+"""By the width of the text's states."""
+
+ENDS_CLEAN = {"DDIMScheduler": True, "PNDMScheduler": False}
+"""Whether the last step goes to no noise at all, for files that say nothing; all others do."""
+
+SPACINGS = {"DDIMScheduler": "leading", "PNDMScheduler": "leading", "LCMScheduler": "leading"}
+"""By class, for files that say nothing; all others take both ends."""
+
+
+def plan_import(found: Found) -> Plan | None:
+    """The plan for a folder with a UNet and an autoencoder of Stable Diffusion, or None."""
+    index = found.table("model_index.json")
+    if not str(index.get("_class_name", "")).startswith(PIPELINES):
+        return None
+    unet = unet_config(found.table("unet/config.json"))
+    autoencoder = autoencoder_config(found.table("vae/config.json"), unet.num_classes is not None)
+    is_consistent = unet.guidance_width is not None
+    diffusion = read_scheduler(found.table("scheduler/scheduler_config.json"), is_consistent)
+    is_turbo = diffusion["spacing"] == "trailing" and not diffusion["has_zero_snr"]
+    kind = KINDS.get(unet.context_width, "stable-diffusion")
+    networks = {
+        "denoiser": network("unet", unet, UNET, weights(found, "unet")),
+        "autoencoder": network(
+            "kl_autoencoder",
+            autoencoder,
+            AUTOENCODER,
+            weights(found, "vae").renamed(autoencoder_name),
+        ),
+    }
+    files = {}
+    for number, reads in (("", "last"), ("_2", "penultimate")):
+        folder = f"text_encoder{number}"
+        if f"{folder}/config.json" in found.files:
+            is_pair = "text_encoder_2/config.json" in found.files
+            networks[folder] = text_encoder(found, folder, "penultimate" if is_pair else reads)
+            files[f"tokenizer{number}.json"] = read_tokenizer(found, f"tokenizer{number}")
+    if "image_encoder/config.json" in found.files:
+        networks["image_encoder"] = image_encoder(found)
+    return Plan(
+        title=f"{kind} (diffusers layout)",
+        name=kind + _variant(unet, is_turbo),
+        system="stable_diffusion",
+        networks=networks,
+        settings={
+            "diffusion": diffusion,
+            "size": _size(found) * autoencoder.downsampling,
+            "is_distilled": False,
+            "steps": 4 if is_turbo or is_consistent else 20,
+            "guidance": 1.0 if is_turbo else 8.5 if is_consistent else 7.5,
+        },
+        files=files,
+        licence=found.licence() or "not stated in the folder; Stable Diffusion's is an OpenRAIL",
+        origin="a Stable Diffusion model in the layout of the diffusers library",
+        notes=("Its safety checker, where it has one, is no part of this model.",),
+    )
+
+
+def read_scheduler(values: Mapping[str, Any], is_consistent: bool) -> dict[str, Any]:
+    """How the network was trained and which timesteps suit it, as `diffusion.paths` reads it.
+
+    Raises:
+        CheckpointError: It was trained with another schedule.
+    """
+    settings = Settings(values, "scheduler/scheduler_config.json", others_matter=False)
+    name = str(values.get("_class_name", ""))
+    settings.require(num_train_timesteps=1000, trained_betas=None)
+    if settings.read("beta_schedule", "linear") != "scaled_linear":
+        settings.require(beta_schedule="scaled_linear")
+    return {
+        "kind": "tabled",
+        "prediction": settings.read("prediction_type", "epsilon"),
+        "first_beta": settings.read("beta_start", 0.0001),
+        "last_beta": settings.read("beta_end", 0.02),
+        "spacing": settings.read("timestep_spacing", SPACINGS.get(name, "linspace")),
+        "offset": settings.read("steps_offset", 0),
+        "has_zero_snr": settings.read("rescale_betas_zero_snr", False),
+        "ends_clean": name not in ENDS_CLEAN or settings.read("set_alpha_to_one", ENDS_CLEAN[name]),
+        "is_consistent": is_consistent,
+    }
+
+
+def _variant(unet: UNetConfig, is_turbo: bool) -> str:
+    """What follows the name of the kind."""
+    if unet.num_classes is not None:
+        return "-upscaler"
+    if unet.guidance_width is not None:
+        return "-lcm"
+    if unet.in_channels == 9:
+        return "-inpainting"
+    return "-turbo" if is_turbo else ""
+
+
+def _size(found: Found) -> int:
+    """The native side in latents."""
+    settings = Settings(found.table("unet/config.json"), "unet/config.json", others_matter=False)
+    size = settings.read("sample_size", 64)
+    if not 1 <= size <= MAX_SIZE:
+        raise settings.refusal("sample_size", size, f"it must be 1 to {MAX_SIZE}")
+    return int(size)
+
+
+def flat(weight: Tensor) -> Tensor:
+    """The matrix of a 1×1 convolution; what is one already stays."""
+    return weight.flatten(1) if weight.ndim == 4 else weight
+
+
+RES_BLOCK = (
+    row("norm1", "norm_1"),
+    row("conv1", "conv_1"),
+    row("time_emb_proj", "time"),
+    row("norm2", "norm_2"),
+    row("conv2", "conv_2"),
+    row("conv_shortcut", "shortcut"),
+)
+ATTENTION = (
+    row("to_q", "query"),
+    row("to_k", "key"),
+    row("to_v", "value"),
+    row("to_out.0", "out"),
+)
+TRANSFORMER = (
+    row("norm", "norm"),
+    row("proj_in", "linear_in", flat),
+    *inside(
+        "transformer_blocks.#",
+        "layers.#",
+        (
+            row("norm1", "norm_1"),
+            *inside("attn1", "attention_1", ATTENTION),
+            row("norm2", "norm_2"),
+            *inside("attn2", "attention_2", ATTENTION),
+            row("norm3", "norm_3"),
+            row("ff.net.0.proj", "feed_forward.value_and_gate"),
+            row("ff.net.2", "feed_forward.down"),
+        ),
+    ),
+    row("proj_out", "linear_out", flat),
+)
+UNET = (
+    row("time_embedding.linear_1", "time_embedding.time.linear_in"),
+    row("time_embedding.linear_2", "time_embedding.time.linear_out"),
+    row("time_embedding.cond_proj", "time_embedding.guidance"),
+    row("class_embedding", "time_embedding.classes"),
+    row("add_embedding.linear_1", "time_embedding.sentence.linear_in"),
+    row("add_embedding.linear_2", "time_embedding.sentence.linear_out"),
+    row("conv_in", "conv_in"),
+    *inside("down_blocks.#.resnets.#", "down.#.blocks.#.residual", RES_BLOCK),
+    *inside("down_blocks.#.attentions.#", "down.#.blocks.#.transformer", TRANSFORMER),
+    row("down_blocks.#.downsamplers.0.conv", "down.#.resample"),
+    *inside("mid_block.resnets.0", "middle.residual_1", RES_BLOCK),
+    *inside("mid_block.attentions.0", "middle.transformer", TRANSFORMER),
+    *inside("mid_block.resnets.1", "middle.residual_2", RES_BLOCK),
+    *inside("up_blocks.#.resnets.#", "up.#.blocks.#.residual", RES_BLOCK),
+    *inside("up_blocks.#.attentions.#", "up.#.blocks.#.transformer", TRANSFORMER),
+    row("up_blocks.#.upsamplers.0.conv", "up.#.resample"),
+    row("conv_norm_out", "norm_out"),
+    row("conv_out", "conv_out"),
+)
+
+MIDDLE = (
+    *inside("resnets.0", "block_1", RES_BLOCK),
+    row("attentions.0.group_norm", "attention.norm"),
+    row("attentions.0.to_q", "attention.query", flat),
+    row("attentions.0.to_k", "attention.key", flat),
+    row("attentions.0.to_v", "attention.value", flat),
+    row("attentions.0.to_out.0", "attention.out", flat),
+    *inside("resnets.1", "block_2", RES_BLOCK),
+)
+AUTOENCODER = (
+    row("encoder.conv_in", "encoder.conv_in"),
+    *inside("encoder.down_blocks.#.resnets.#", "encoder.down.#.blocks.#", RES_BLOCK),
+    row("encoder.down_blocks.#.downsamplers.0.conv", "encoder.down.#.conv"),
+    *inside("encoder.mid_block", "encoder.mid", MIDDLE),
+    row("encoder.conv_norm_out", "encoder.norm_out"),
+    row("encoder.conv_out", "encoder.conv_out"),
+    row("quant_conv", "quant_conv"),
+    row("post_quant_conv", "post_quant_conv"),
+    row("decoder.conv_in", "decoder.conv_in"),
+    *inside("decoder.mid_block", "decoder.mid", MIDDLE),
+    *inside("decoder.up_blocks.#.resnets.#", "decoder.up.#.blocks.#", RES_BLOCK),
+    row("decoder.up_blocks.#.upsamplers.0.conv", "decoder.up.#.conv"),
+    row("decoder.conv_norm_out", "decoder.norm_out"),
+    row("decoder.conv_out", "decoder.conv_out"),
+)
+OLD_AUTOENCODER_NAMES = {
+    ".query.": ".to_q.",
+    ".key.": ".to_k.",
+    ".value.": ".to_v.",
+    ".proj_attn.": ".to_out.0.",
+}
+"""How files from before 2023 call the attention of the autoencoder's middle."""
+
+
+def autoencoder_name(name: str) -> str:
+    """A name as newer files have it."""
+    for old, new in OLD_AUTOENCODER_NAMES.items():
+        name = name.replace(old, new)
+    return name
+
+
+ATTENDS = {"CrossAttnDownBlock2D": True, "DownBlock2D": False}
+UP_OF_DOWN = {"CrossAttnDownBlock2D": "CrossAttnUpBlock2D", "DownBlock2D": "UpBlock2D"}
+
+
+def unet_config(values: Mapping[str, Any], where: str = "unet/config.json") -> UNetConfig:
+    """Our config of a `UNet2DConditionModel` of Stable Diffusion.
+
+    Raises:
+        CheckpointError: It is another network.
+    """
+    settings = Settings(
+        values,
+        where,
+        ignored=("sample_size", "dropout", "upcast_attention", "use_linear_projection"),
+    )
+    channels = settings.read("block_out_channels", (320, 640, 1280, 1280))
+    count = len(channels)
+    kinds = settings.read("down_block_types", ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",))
+    if len(kinds) != count or any(kind not in ATTENDS for kind in kinds):
+        known = " or ".join(ATTENDS)
+        raise settings.refusal("down_block_types", kinds, f"it must be {count} of {known}")
+    settings.require(
+        up_block_types=[UP_OF_DOWN[kind] for kind in reversed(kinds)],
+        mid_block_type="UNetMidBlock2DCrossAttn",
+        act_fn="silu",
+        addition_embed_type_num_heads=64,
+        attention_type="default",
+        center_input_sample=False,
+        conv_in_kernel=3,
+        conv_out_kernel=3,
+        downsample_padding=1,
+        flip_sin_to_cos=True,
+        freq_shift=0,
+        mid_block_scale_factor=1,
+        norm_eps=1e-5,
+        resnet_out_scale_factor=1.0,
+        resnet_time_scale_shift="default",
+        time_embedding_type="positional",
+    )
+    layers = settings.levels("transformer_layers_per_block", 1, count)
+    num_blocks = set(settings.levels("layers_per_block", 2, count))
+    if len(num_blocks) != 1:
+        raise settings.refusal("layers_per_block", num_blocks, "it must be one for all levels")
+    pooled_width = None
+    if settings.read("addition_embed_type", None) is not None:
+        settings.require(addition_embed_type="text_time", addition_time_embed_dim=256)
+        pooled_width = settings.read("projection_class_embeddings_input_dim", 0) - NUM_SIZES * 256
+    return settings.build(
+        UNetConfig,
+        in_channels=settings.read("in_channels", 4),
+        out_channels=settings.read("out_channels", 4),
+        channels=channels,
+        num_res_blocks=num_blocks.pop(),
+        transformer_layers=[
+            num if ATTENDS[kind] else 0 for num, kind in zip(layers, kinds, strict=True)
+        ],
+        middle_layers=layers[-1],
+        num_heads=settings.levels("attention_head_dim", 8, count),  # misnamed by the library
+        context_width=settings.read("cross_attention_dim", 1280),
+        num_groups=settings.read("norm_num_groups", 32),
+        looks_only_out=settings.levels("only_cross_attention", False, count),
+        num_classes=settings.read("num_class_embeds", None),
+        guidance_width=settings.read("time_cond_proj_dim", None),
+        pooled_width=pooled_width,
+    )
+
+
+def autoencoder_config(
+    values: Mapping[str, Any], is_upscaler: bool = False, where: str = "vae/config.json"
+) -> AutoencoderKLConfig:
+    """Our config of an `AutoencoderKL`; the upscaler's old files do not say their scale.
+
+    Raises:
+        CheckpointError: It is another network.
+    """
+    settings = Settings(values, where, ignored=("sample_size", "force_upcast"))
+    channels = settings.read("block_out_channels", (64,))
+    settings.require(
+        down_block_types=["DownEncoderBlock2D"] * len(channels),
+        up_block_types=["UpDecoderBlock2D"] * len(channels),
+        in_channels=3,
+        out_channels=3,
+        act_fn="silu",
+        mid_block_add_attention=True,
+        use_quant_conv=True,
+        use_post_quant_conv=True,
+    )
+    return settings.build(
+        AutoencoderKLConfig,
+        patch_size=1,
+        channels=channels,
+        num_res_blocks=settings.read("layers_per_block", 1),
+        latent_channels=settings.read("latent_channels", 4),
+        num_groups=settings.read("norm_num_groups", 32),
+        scale=settings.read("scaling_factor", UPSCALER.scale if is_upscaler else 0.18215),
+    )
