@@ -42,6 +42,10 @@ class Verb(NamedTuple):
 
 VERBS: Mapping[str, Verb] = {
     "draw": Verb("nonette.cli.draw:draw", "Draw pictures of a sentence, the best match first."),
+    "edit": Verb("nonette.cli.edit:edit", "Repaint a part of a picture as a sentence says."),
+    "extend": Verb("nonette.cli.extend:extend", "Go on with a picture beyond its borders."),
+    "vary": Verb("nonette.cli.vary:vary", "Draw variations of a picture."),
+    "enlarge": Verb("nonette.cli.enlarge:enlarge", "Enlarge a picture."),
     "models": Verb(
         "nonette.cli.models:app",
         "List the models on this machine, show what they are, import published ones.",

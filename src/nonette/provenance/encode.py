@@ -31,6 +31,7 @@ Format = headers.Format
 FORMATS: Mapping[str, Format] = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
 KEYWORD = "nonette"
 SPOKEN = ("prompt", "negative_prompt")  # what the person wrote, told only where it may be
+COMPOSED = ("edit", "extend")  # tasks whose pictures keep pixels that somebody brought
 JPEG_QUALITY = 95
 MAX_RECORD_CHARACTERS = 1 << 18
 UNREADABLE = (  # what Pillow raises at damaged and hostile files
@@ -175,7 +176,13 @@ def _encode(
     record = {KEYWORD: version(), "model": model} | told
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
     prompt = record.get("prompt")
-    packet = xmp.build(model=model, version=version(), prompt=prompt, settings=text)
+    packet = xmp.build(
+        model=model,
+        version=version(),
+        prompt=prompt,
+        settings=text,
+        source_type=xmp.COMPOSITE if settings.get("task") in COMPOSED else xmp.DRAWN,
+    )
     image, buffer = Image.fromarray(pixels), io.BytesIO()
     if format == "png":
         chunks = PngImagePlugin.PngInfo()

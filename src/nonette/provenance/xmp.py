@@ -1,9 +1,10 @@
 """XMP packets: what every other program reads to learn that a picture was made by a machine.
 
 The properties are those of the IPTC Photo Metadata Standard 2025.1: `DigitalSourceType` is
-trainedAlgorithmicMedia, always; the AI system, its version and, where it may be told, the prompt.
-One property of our own holds the settings as JSON in ASCII, so that JPEG and WebP files recall them
-as PNG files do.
+trainedAlgorithmicMedia, or compositeWithTrainedAlgorithmicMedia where a part is still the picture
+that somebody brought; the AI system, its version and, where it may be told, the prompt. One
+property of our own holds the settings as JSON in ASCII, so that JPEG and WebP files recall them as
+PNG files do.
 
 Packets of strangers are read without DTDs, and only our own property is looked for.
 """
@@ -14,7 +15,9 @@ import re
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+DRAWN = f"{SOURCE_TYPES}trainedAlgorithmicMedia"
+COMPOSITE = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
 OURS = "urn:nonette:xmp:1.0:"
 NAMESPACES = {
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
@@ -25,7 +28,9 @@ FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 MAX_PACKET_BYTES = 1 << 20
 
 
-def build(*, model: str, version: str, prompt: str | None, settings: str) -> bytes:
+def build(
+    *, model: str, version: str, prompt: str | None, settings: str, source_type: str = DRAWN
+) -> bytes:
     """The packet of one file, UTF-8.
 
     Args:
@@ -34,9 +39,10 @@ def build(*, model: str, version: str, prompt: str | None, settings: str) -> byt
         prompt: The sentence, or None where the file must not tell it. Characters that XML cannot
             hold are replaced here; `settings` keeps them.
         settings: JSON in ASCII, as `read` gives it back.
+        source_type: `DRAWN`, or `COMPOSITE` where a part was not.
     """
     properties = {
-        "Iptc4xmpExt:DigitalSourceType": TRAINED_ALGORITHMIC_MEDIA,
+        "Iptc4xmpExt:DigitalSourceType": source_type,
         "Iptc4xmpExt:AISystemUsed": f"Nonette, model {model}",
         "Iptc4xmpExt:AISystemVersionUsed": version,
         "Iptc4xmpExt:AIPromptInformation": prompt,

@@ -14,7 +14,6 @@ from PIL import Image
 import tiny_model
 from nonette.checkpoints import store
 from nonette.cli import _files, _progress
-from nonette.cli import main as frame
 from nonette.core.errors import InputError
 from nonette.core.types import MAX_RANDOM_SEED, MAX_SEED, Progress
 from nonette.provenance import encode as files
@@ -30,27 +29,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(
-    home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
+def run(home: Path, call: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `nonette draw` with the tiny model as the default, in an empty folder."""
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
     monkeypatch.setenv("NONETTE_HOME", str(home))
-    monkeypatch.delenv("PROMPT", raising=False)
     monkeypatch.setattr(store, "DEFAULT", "tiny-ar")
-    monkeypatch.setattr(_progress, "LINE_EVERY", 1e9)  # a busy machine prints no lines either
-
-    def call(*words: str) -> tuple[int, str, str]:
-        status = frame.main(["draw", *words])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
+    return lambda *words: call("draw", *words)
 
 
 def refused(run: Run, *words: str, status: int = 2) -> str:
