@@ -41,6 +41,7 @@ if typing.TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from nonette.text.dalle_mini import DalleMiniTokenizer
     from nonette.text.tokenizer import Tokenizer
     from nonette.text.vocabulary import Vocabulary
 
@@ -140,14 +141,22 @@ class Checkpoint:
         )
         return network.eval().requires_grad_(False)
 
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer of `tokenizer.json`.
+    def tokenizer(self) -> Tokenizer | DalleMiniTokenizer:
+        """The tokenizer of `tokenizer.json`, behind the text rules that the settings name.
 
         Raises:
-            CheckpointError: The file is missing or damaged.
+            CheckpointError: The file is missing or damaged, or there are no such rules.
+            MissingExtra: The rules need a library that is not installed.
         """
+        from nonette.text.dalle_mini import DalleMiniTokenizer
         from nonette.text.tokenizer import Tokenizer
 
+        rules = self.settings.get("normaliser")
+        if rules == "dalle_mini":
+            return DalleMiniTokenizer.load(self.folder)
+        if rules is not None:
+            path = self._path("config.json")
+            raise CheckpointError(f"{path}: settings.normaliser is {rules!r}, not 'dalle_mini'")
         return Tokenizer.load(self._path("tokenizer.json"))
 
     def vocabulary(self) -> Vocabulary:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -229,7 +230,10 @@ def _write_shard(path: Path, rows: Iterable[Row], source: Source) -> None:
         tensor = row.transform(*(source[key] for key in row.theirs))
         tensors.check_finite(tensor, " and ".join(row.theirs), source.where)
         is_view = tensor.untyped_storage().nbytes() != tensor.nbytes
-        shard[row.ours] = tensor.clone() if is_view else tensor.contiguous()
+        is_packed = tensor.is_contiguous() and not is_view
+        shard[row.ours] = (
+            tensor if is_packed else tensor.clone(memory_format=torch.contiguous_format)
+        )
     unfinished = path.with_name(f"{path.name}.unfinished")
     save_file(shard, unfinished, metadata={"format": "pt"})
     flush(unfinished)

@@ -16,6 +16,7 @@ from nonette.core.errors import InputError
 
 NETWORKS: Mapping[str, str] = {
     "vqgan": "nonette.models.vqgan:VQGAN",
+    "dvae": "nonette.models.dvae:DVAE",
     "bart": "nonette.models.bart:Bart",
     "clip": "nonette.models.clip:CLIP",
     "clip_text": "nonette.models.clip:TextEncoder",
@@ -45,9 +46,19 @@ RECIPES: Mapping[str, str] = {
 
 IMPORTERS: Mapping[str, str] = {
     name: f"nonette.checkpoints.importers.{name}:plan_import"
-    for name in ("stable_diffusion", "karlo", "deepfloyd", "taesd", "clip")
+    for name in (
+        "stable_diffusion",
+        "karlo",
+        "deepfloyd",
+        "taesd",
+        "clip",
+        "min_dalle",
+        "dalle_mini",
+        "vqgan",
+        "openai_dvae",
+    )
 }
-"""Called with the files found; the plan to import them, or None where they are another model's."""
+"""Called with the files found, in this order; each plans the import or gives None."""
 
 
 def resolve(table: Mapping[str, str], name: str, field: str) -> Any:

@@ -38,6 +38,7 @@ class VQGANConfig:
         codebook_size: Number of codes.
         pixel_range: What a picture of [-1, 1] is mapped to inside: (-1, 1), or (0, 1) as DALL·E
             mini's weights want.
+        has_encoder: Whether pictures can be read as well as painted; some copies hold no encoder.
     """
 
     resolution: int
@@ -51,6 +52,7 @@ class VQGANConfig:
     code_dim: int
     codebook_size: int
     pixel_range: tuple[float, float] = (-1.0, 1.0)
+    has_encoder: bool = True
 
     @property
     def downsampling(self) -> int:
@@ -85,8 +87,10 @@ class VQGAN(nn.Module):
     def __init__(self, config: VQGANConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
-        self.quant_conv = nn.Conv2d(config.z_channels, config.code_dim, 1)
+        self.encoder = Encoder(config) if config.has_encoder else None
+        self.quant_conv = (
+            nn.Conv2d(config.z_channels, config.code_dim, 1) if config.has_encoder else None
+        )
         self.codebook = nn.Embedding(config.codebook_size, config.code_dim)
         self.post_quant_conv = nn.Conv2d(config.code_dim, config.z_channels, 1)
         self.decoder = Decoder(config)
@@ -118,6 +122,7 @@ class VQGAN(nn.Module):
 
     def latents(self, pixels: Tensor) -> Tensor:
         """Continuous latents (B, D, h, w) before quantising."""
+        assert self.encoder is not None and self.quant_conv is not None, "it has no encoder"
         low, high = self.config.pixel_range
         inner = (pixels + 1) * ((high - low) / 2) + low
         return self.quant_conv(self.encoder(F.pixel_unshuffle(inner, self.config.patch_size)))

@@ -35,7 +35,6 @@ from nonette.pipelines._steps import (
     seat_candidates,
     to_uint8,
 )
-from nonette.text.normalise import normalise
 
 MAX_PREVIEWS = 9
 GREY = 128  # of what is not drawn yet, in previews
@@ -132,7 +131,8 @@ class DalleMini:
         device, length = self._device(), self.bart.config.text_length
         memories = []
         for text in texts:
-            ids = torch.tensor([self.tokenizer.encode(normalise(text), length)], device=device)
+            words = "" if text.isspace() else text
+            ids = torch.tensor([self.tokenizer.encode(words, length)], device=device)
             memories.append(self.bart.cross_cache(self.bart.encode(ids), ids))
         return TextMemory.join(memories)
 
