@@ -35,6 +35,7 @@ from nonette.server.routes import (
     links,
     models,
     moderations,
+    sdapi,
     session,
 )
 from nonette.server.settings import Settings
@@ -87,6 +88,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Frame, settings=settings, metrics=metrics)
     errors.install(app)
-    for routes in (health, jobs, images, links, models, moderations, session, admin):
+    for routes in (health, jobs, images, links, models, moderations, sdapi, session, admin):
         app.include_router(routes.router)
     return app

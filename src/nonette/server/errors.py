@@ -131,7 +131,8 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     field = ".".join(place) or "body"
     is_unread = first["loc"] == ("body",) and isinstance(first.get("input"), bytes)
     if first["type"] == "json_invalid" or is_unread:
-        message, code = "The body is not JSON that can be read.", "invalid_json"
+        field, code = "body", "invalid_json"
+        message = "The body is not JSON that can be read."
     elif first["type"] == "missing":
         message, code = f"{field} must be given.", "missing_required_parameter"
     elif first["type"] == "extra_forbidden":

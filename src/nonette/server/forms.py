@@ -118,6 +118,16 @@ def _read_json(content: bytes, names: set[str]) -> Sent:
     return Sent(values=values, files=files, is_form=False)
 
 
+def from_text(given: str, name: str) -> bytes:
+    """The content of base64, alone or in a data URL.
+
+    Raises:
+        ApiError: 400 where it is neither.
+    """
+    found = DATA_URL.fullmatch(given)
+    return _decoded(found["content"] if found else given, name)
+
+
 def _from_url(given: Any, name: str) -> bytes:
     """The content of a data URL, given as text or as `{"image_url": ...}`."""
     if isinstance(given, dict) and set(given) == {"image_url"}:
@@ -126,8 +136,12 @@ def _from_url(given: Any, name: str) -> bytes:
     if found is None:
         message = f"{name} must be a data URL of base64; pictures are not fetched from elsewhere."
         raise _bad(name, message, "unsupported_value")
+    return _decoded(found["content"], name)
+
+
+def _decoded(text: str, name: str) -> bytes:
     try:
-        return base64.b64decode(found["content"], validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise _bad(name, f"{name} is not base64 that can be read.") from error
 

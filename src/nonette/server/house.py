@@ -25,6 +25,7 @@ class House:
     """The parts of one API process; there is one of each.
 
     Attributes:
+        chosen: The model that each owner chose by `/sdapi/v1/options`.
         secret: 32 random bytes of this data folder, for what must not be guessed or forged.
     """
 
@@ -40,6 +41,7 @@ class House:
     failures: Failures
     metrics: Metrics
     secret: bytes = field(repr=False)
+    chosen: dict[str, str] = field(default_factory=dict)
 
 
 def house_of(request: Request) -> House:

@@ -11,8 +11,9 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -20,6 +21,7 @@ import structlog
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from starlette.background import BackgroundTask
 
@@ -32,7 +34,7 @@ from nonette.server.errors import ApiError
 from nonette.server.house import House
 from nonette.server.identity import Caller, is_still_welcome
 from nonette.server.queue import JobView, Result, Submission, fingerprint
-from nonette.server.schemas.openai import Edit, Generation, Image, Images, Usage, Variation
+from nonette.server.schemas.openai import Edit, Error, Generation, Image, Images, Usage, Variation
 
 LEFT = 499  # the status in the log of a caller who left before the answer
 PATCH = 16  # pixels; an image token is a square of this side
@@ -40,6 +42,23 @@ NAMES = {"num_pictures": "n", "source": "image"}  # our fields by the dialect's 
 SAME = {"guidance": "guidance_scale", "steps": "num_inference_steps"}
 TAKES_STRENGTH = ("edit", "vary")
 PLAIN = ("sampler", "temperature", "top_k", "top_p")
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Error, "description": description}
+    for status, description in {
+        400: "A parameter is wrong or unsupported, or the policy refuses the prompt.",
+        401: "The key is missing or unknown.",
+        403: "The key is revoked, or a page of another site asked.",
+        404: "There is no such model.",
+        409: "The Idempotency-Key was used with another body, or the job was cancelled.",
+        413: "The body is too large.",
+        415: "The body is of a kind that is not taken.",
+        429: "Too much is waiting; `Retry-After` says when to come back.",
+        500: "The model failed.",
+        503: "The server restarts, or its disk or database is away.",
+        507: "The disk is full.",
+    }.items()
+}
 
 log = structlog.get_logger(__name__)
 
@@ -132,20 +151,46 @@ async def fulfil(order: Order, house: House, caller: Caller, request: Request) -
         longest_wait=house.settings.longest_wait,
         request_id=request.state.request_id,
     )
-    try:
-        view = await run_sync(house.desk.accept, submission, request)
-    except ApiError as error:
-        if error.status == 429:
-            error.headers |= await run_sync(rate_headers, house, caller, None)
-        raise
+    view = await accepted(submission, house, caller, request)
     if getattr(wish, "stream", None):
         headers = await run_sync(rate_headers, house, caller, view)
         events = _events(order, house, caller, request, view)
         return StreamingResponse(events, headers=headers, media_type="text/event-stream")
+    return await answered(view, house, caller, request, partial(_images, order, house, request))
+
+
+async def accepted(
+    submission: Submission, house: House, caller: Caller, request: Request
+) -> JobView:
+    """The job of a submission, waited for at the desk from now on.
+
+    Raises:
+        ApiError, InputError: As `Queue.submit`.
+    """
+    try:
+        return await run_sync(house.desk.accept, submission, request)
+    except ApiError as error:
+        if error.status == 429:
+            error.headers |= await run_sync(rate_headers, house, caller, None)
+        raise
+
+
+async def answered(
+    view: JobView,
+    house: House,
+    caller: Caller,
+    request: Request,
+    make: Callable[[JobView], BaseModel],
+) -> Response:
+    """The answer that `make` makes of the accepted job, once it is done.
+
+    Raises:
+        ApiError: It ended otherwise, or its caller should come back, or was revoked.
+    """
     try:
         done = await house.desk.wait(view, request)
         await run_sync(_check_welcome, house, caller, view)
-        body = await run_sync(_images, order, house, request, done)
+        body = await run_sync(make, done)
         headers = await run_sync(rate_headers, house, caller, done)
     except CallerLeft:
         await run_sync(house.desk.leave, view.id)
@@ -231,7 +276,7 @@ def _completed(order: Order, house: House, view: JobView) -> list[bytes]:
     events = []
     for result in view.results:
         data = {
-            "b64_json": _content(house, result),
+            "b64_json": content(house, result),
             "created_at": int(time.time()),
             "size": f"{result.width}x{result.height}",
             "quality": _quality(order.wish),
@@ -265,7 +310,7 @@ def _images(order: Order, house: House, request: Request, view: JobView) -> Imag
     for result in view.results:
         has_url = order.wish.wants_url
         image = Image(
-            b64_json=None if has_url else _content(house, result),
+            b64_json=None if has_url else content(house, result),
             url=f"{base}{house.links.make(result.id)}" if has_url else None,
             revised_prompt=order.revised_prompt,
             id=result.id,
@@ -289,7 +334,8 @@ def _images(order: Order, house: House, request: Request, view: JobView) -> Imag
     )
 
 
-def _content(house: House, result: Result) -> str:
+def content(house: House, result: Result) -> str:
+    """The picture's file in base64."""
     return base64.b64encode((house.settings.data_dir / result.path).read_bytes()).decode()
 
 

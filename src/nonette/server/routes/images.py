@@ -17,29 +17,12 @@ from nonette.server.errors import ApiError
 from nonette.server.forms import Sent
 from nonette.server.house import House, Inside
 from nonette.server.identity import Asker
-from nonette.server.orders import Order, drawn_by, fulfil, num_patches
-from nonette.server.schemas.openai import Edit, Error, Generation, Images, Variation
+from nonette.server.orders import RESPONSES, Order, drawn_by, fulfil, num_patches
+from nonette.server.schemas.openai import Edit, Generation, Images, Variation
 
 router = APIRouter(prefix="/v1/images", tags=["OpenAI dialect"])
 
 MOST_IMAGES = 2  # of one edit: two are blended
-
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Error, "description": description}
-    for status, description in {
-        400: "A parameter is wrong or unsupported, or the policy refuses the prompt.",
-        401: "The key is missing or unknown.",
-        403: "The key is revoked, or a page of another site asked.",
-        404: "There is no such model.",
-        409: "The Idempotency-Key was used with another body, or the job was cancelled.",
-        413: "The body is too large.",
-        415: "The body is of a kind that is not taken.",
-        429: "Too much is waiting; `Retry-After` says when to come back.",
-        500: "The model failed.",
-        503: "The server restarts, or its disk or database is away.",
-        507: "The disk is full.",
-    }.items()
-}
 
 STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 FILE = {"type": "string", "format": "binary"}
