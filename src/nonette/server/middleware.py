@@ -26,6 +26,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 OPENAI_VERSION = "2020-10-01"  # what its clients read in every answer
 TAKES_PICTURES = ("/v1/images/edits", "/sdapi/v1/img2img")  # as base64 in JSON
 BODY_SECONDS, PIECE_SECONDS = 120.0, 20.0  # for a whole body, and for its next piece
+CLOSE = {"Connection": "close"}  # the rest of the body is not read
 GONE: Message = {"type": "http.disconnect"}
 QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines
 
@@ -140,7 +141,8 @@ class _Exchange:
             async with asyncio.timeout(min(PIECE_SECONDS, left)):
                 message = await self._receive()
         except TimeoutError:
-            self.refusal = ApiError(408, "The body came too slowly.", code="body_too_slow")
+            said = "The body came too slowly."
+            self.refusal = ApiError(408, said, code="body_too_slow", headers=CLOSE)
             return GONE
         self._is_whole = not message.get("more_body", False)
         self._received += len(message.get("body", b""))
@@ -157,4 +159,5 @@ class _Exchange:
 
 
 def _too_large(most: int) -> ApiError:
-    return ApiError(413, f"The body is larger than {most:,} bytes.", code="body_too_large")
+    message = f"The body is larger than {most:,} bytes."
+    return ApiError(413, message, code="body_too_large", headers=CLOSE)

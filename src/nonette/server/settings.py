@@ -117,6 +117,12 @@ class Settings(BaseSettings):
         description="How long a server or worker that is told to end goes on with what it has "
         "begun; what is left waits for the next start.",
     )
+    longest_back_off: float = Field(
+        default=30.0,
+        ge=0.5,
+        description="Most seconds before `nonette serve` starts an API or worker again that ended "
+        "by itself; the first wait is half a second, each further one doubles.",
+    )
     threads: int | None = Field(
         default=None, ge=1, description="CPU threads of each worker; `none` takes all cores."
     )

@@ -28,7 +28,7 @@ from nonette.server.settings import Settings
 
 SOCKET = "NONETTE_SERVER_SOCKET"
 BACKLOG = 4096
-FIRST_BACK_OFF, MOST_BACK_OFF = 0.5, 30.0  # seconds before a child is started again
+FIRST_BACK_OFF = 0.5  # seconds before a child is started again; doubles each time
 STEADY_SECONDS = 30.0  # after which a child that ends is no longer one that cannot start
 KILL_SECONDS = 5.0  # beyond the time to drain
 MISUSED = 2
@@ -142,7 +142,8 @@ class Supervisor:
                 raise InputError(child.name, "not started", "it must be; its message is above")
             is_steady = now - child.started > STEADY_SECONDS
             child.failures = 1 if is_steady else child.failures + 1
-            wait = min(MOST_BACK_OFF, FIRST_BACK_OFF * 2 ** (child.failures - 1))
+            most = self.settings.longest_back_off
+            wait = min(most, FIRST_BACK_OFF * 2.0 ** min(child.failures - 1, 10))
             log.error("child_ended", child=child.name, status=status, seconds=wait)
             child.process, child.next_start = None, now + wait
 
