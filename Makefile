@@ -13,6 +13,9 @@ export PROMPT
 draw: .venv/core  # nine pictures of PROMPT
 	@.venv/bin/nonette draw $(FLAGS) -- "$$PROMPT"
 
+serve: .venv/serve  # the API and a worker, on this machine
+	@.venv/bin/nonette serve $(FLAGS)
+
 test: .venv/test  # the tests, without the slow ones and those that need a GPU
 	.venv/bin/pytest $(FLAGS)
 
@@ -38,8 +41,12 @@ clean:  # everything that was installed or cached; runs/ stays
 	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable .
 	@touch $@
 
+.venv/serve: .venv/core
+	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[serve]'
+	@touch $@
+
 .venv/test: .venv/core
 	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,serve]'
 	@touch $@
 
-.PHONY: draw test check bench train clean
+.PHONY: draw serve test check bench train clean

@@ -23,7 +23,15 @@ from nonette.server import tables
 from nonette.server.database import Database
 from nonette.server.errors import ApiError
 from nonette.server.queue import end, next_version
-from nonette.server.tables import Account, ApiKey, Job, LoginSession, PictureRow
+from nonette.server.tables import (
+    Account,
+    ApiKey,
+    Collection,
+    Job,
+    LoginSession,
+    PictureRow,
+    Share,
+)
 
 WAITING, ACTIVE, SUSPENDED = "waiting", "active", "suspended"
 KEY = re.compile(r"sk-nonette-([0-9a-f]{12})-([A-Za-z0-9_-]{43})")
@@ -241,8 +249,13 @@ class Accounts:
 
 
 def _give(session: Session, guest: str, account: str) -> None:
-    change = update(PictureRow).where(PictureRow.owner == guest).values(owner=account)
-    session.execute(change)
+    """Pictures, links and collections; of two collections of one name the guest's gets another."""
+    for table in (PictureRow, Share):
+        session.execute(update(table).where(table.owner == guest).values(owner=account))
+    taken = set(session.scalars(select(Collection.name).where(Collection.owner == account)))
+    for row in session.scalars(select(Collection).where(Collection.owner == guest)):
+        row.owner = account
+        row.name = f"{row.name} ({row.id[-6:]})" if row.name in taken else row.name
 
 
 def owner_of(account: Account) -> str:

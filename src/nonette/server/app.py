@@ -16,9 +16,11 @@ from nonette.core.version import version
 from nonette.safety import words
 from nonette.server import errors, secret
 from nonette.server.accounts import Accounts
+from nonette.server.album import Album
 from nonette.server.database import Database
 from nonette.server.desk import Desk
 from nonette.server.failures import Failures
+from nonette.server.gallery import Gallery
 from nonette.server.house import House
 from nonette.server.hub import Hub
 from nonette.server.keeper import keep
@@ -29,12 +31,14 @@ from nonette.server.origins import Origins
 from nonette.server.queue import Queue
 from nonette.server.routes import (
     admin,
+    gallery,
     health,
     images,
     jobs,
     links,
     models,
     moderations,
+    pictures,
     sdapi,
     session,
 )
@@ -65,6 +69,9 @@ def create_app(settings: Settings) -> FastAPI:
         policy=words.load(settings.policy),
         accounts=Accounts(database),
         failures=Failures(),
+        reporters=Failures(),
+        album=Album(database),
+        gallery=Gallery(database),
         metrics=metrics,
         secret=secret.read(settings.data_dir),
     )
@@ -88,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Frame, settings=settings, metrics=metrics)
     errors.install(app)
-    for routes in (health, jobs, images, links, models, moderations, sdapi, session, admin):
+    dialect = (images, links, models, moderations, sdapi)
+    for routes in (health, jobs, pictures, gallery, session, admin, *dialect):
         app.include_router(routes.router)
     return app

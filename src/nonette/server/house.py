@@ -9,9 +9,11 @@ from fastapi import Depends, Request
 
 from nonette.safety.words import Policy
 from nonette.server.accounts import Accounts
+from nonette.server.album import Album
 from nonette.server.database import Database
 from nonette.server.desk import Desk
 from nonette.server.failures import Failures
+from nonette.server.gallery import Gallery
 from nonette.server.hub import Hub
 from nonette.server.links import Links
 from nonette.server.metrics import Metrics
@@ -26,6 +28,7 @@ class House:
 
     Attributes:
         chosen: The model that each owner chose by `/sdapi/v1/options`.
+        reporters: Bounds how much one address may report, as `failures` bounds guesses.
         secret: 32 random bytes of this data folder, for what must not be guessed or forged.
     """
 
@@ -39,6 +42,9 @@ class House:
     policy: Policy
     accounts: Accounts
     failures: Failures
+    reporters: Failures
+    album: Album
+    gallery: Gallery
     metrics: Metrics
     secret: bytes = field(repr=False)
     chosen: dict[str, str] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from nonette.server.database import Database
 from nonette.server.metrics import Metrics
 from nonette.server.queue import next_version
 from nonette.server.settings import Settings
-from nonette.server.tables import ENDED, Bucket, Job, LoginSession, PictureRow
+from nonette.server.tables import ENDED, Bucket, Job, LoginSession, PictureRow, Share
 from nonette.server.uploads import Uploads
 
 ROUND_SECONDS = 5.0
@@ -65,7 +65,10 @@ def make_round(database: Database, settings: Settings) -> None:
 
 
 def sweep(database: Database, settings: Settings) -> None:
-    """Delete what is too old, and files that nobody knows."""
+    """Delete what is too old, and files that nobody knows.
+
+    A job with a favourite or a published picture is kept whatever its age.
+    """
     now = time.time()
     with database.write() as session:
         is_old = (Job.created_at < now - KEY_SECONDS) & Job.idempotency_key.is_not(None)
@@ -73,13 +76,15 @@ def sweep(database: Database, settings: Settings) -> None:
         session.execute(delete(LoginSession).where(LoginSession.expires_at < now))
         day_ago = database.clock(session) - KEY_SECONDS
         session.execute(delete(Bucket).where(Bucket.filled < day_ago))
+    dear = PictureRow.is_favourite | PictureRow.published_at.is_not(None)
+    is_dear = select(PictureRow.id).where(PictureRow.job_id == Job.id, dear).exists()
     count = 0
     for is_its, days in (
         (Job.owner.like("guest:%") | Job.owner.like("address:%"), settings.keep_guest_days),
         (Job.owner.is_not(None), settings.keep_days),
     ):
         if days is not None:
-            is_due = is_its & (Job.finished_at < now - days * 86_400)
+            is_due = is_its & (Job.finished_at < now - days * 86_400) & ~is_dear
             count += sum(_delete_due(database, settings, is_due))
     strays = list(_strays(database, settings.data_dir, now - STRAY_SECONDS))
     for path in strays:
@@ -97,6 +102,7 @@ def delete_jobs(session: Session, settings: Settings, jobs: list[Job]) -> list[P
     """
     ids = [job.id for job in jobs]
     rows = list(session.scalars(select(PictureRow).where(PictureRow.job_id.in_(ids))))
+    session.execute(delete(Share).where(Share.job_id.in_(ids)))
     for gone in [*rows, *jobs]:
         session.delete(gone)
     return [settings.data_dir / row.path for row in rows]

@@ -84,6 +84,12 @@ class Settings(BaseSettings):
         default=None, description="File of a prompt policy of one's own; see `safety/policy.toml`."
     )
 
+    gallery_is_public: bool = Field(
+        default=True,
+        description="Whether published pictures are for everyone who can reach the server, or "
+        "only for those with a key or session.",
+    )
+
     max_waiting: int = Field(
         default=2_000, ge=1, description="Jobs that may wait; beyond, new ones are answered 429."
     )

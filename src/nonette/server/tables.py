@@ -137,6 +137,9 @@ class PictureRow(Base):
     Attributes:
         place: 0 is the best match.
         path: Relative to the data folder.
+        title: What its owner calls it in the gallery; the prompt is not told there.
+        published_at: Since when it is in the gallery, or None.
+        is_hidden: Taken down by an operator; it cannot be published or shared again.
     """
 
     __tablename__ = "pictures"
@@ -160,6 +163,73 @@ class PictureRow(Base):
     seed: Mapped[int] = mapped_column(Number)
     score: Mapped[float | None]
     created_at: Mapped[float]
+    is_favourite: Mapped[bool] = mapped_column(default=False)
+    title: Mapped[str] = mapped_column(default="")
+    published_at: Mapped[float | None] = mapped_column(index=True)
+    is_hidden: Mapped[bool] = mapped_column(default=False)
+
+
+class Collection(Base):
+    """Pictures that an owner put together under a name."""
+
+    __tablename__ = "collections"
+    __table_args__ = (UniqueConstraint("owner", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    created_at: Mapped[float]
+
+
+class CollectionPicture(Base):
+    """That a picture is in a collection."""
+
+    __tablename__ = "collection_pictures"
+
+    collection_id: Mapped[str] = mapped_column(
+        ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True
+    )
+    picture_id: Mapped[str] = mapped_column(
+        ForeignKey("pictures.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class Share(Base):
+    """A link by which anybody may see a job's pictures, until it ends or is taken back."""
+
+    __tablename__ = "shares"
+
+    token: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    job_id: Mapped[str] = mapped_column(index=True)
+    created_at: Mapped[float]
+    expires_at: Mapped[float | None]
+
+
+class Report(Base):
+    """What somebody says against a published picture.
+
+    Attributes:
+        contact: Where to answer, if they want one.
+        decision: `keep` or `remove` once an operator has decided, with a `note`.
+    """
+
+    __tablename__ = "reports"
+    __table_args__ = (
+        Index(None, "decision", "created_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    picture_id: Mapped[str] = mapped_column(index=True)
+    category: Mapped[str]
+    message: Mapped[str]
+    contact: Mapped[str]
+    created_at: Mapped[float]
+    decision: Mapped[str | None]
+    note: Mapped[str]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[float | None]
 
 
 class Worker(Base):
