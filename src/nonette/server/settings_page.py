@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from pydantic_core import PydanticUndefined
-
 from nonette.server.settings import PREFIX, Settings
 
 HEAD = f"""# Settings of the server
@@ -36,9 +34,7 @@ def _row(name: str) -> str:
 
 def _default(name: str) -> str:
     field = Settings.model_fields[name]
-    value = field.default if field.default is not PydanticUndefined else None
-    if field.default_factory is not None:
-        value = field.default_factory()  # type: ignore[call-arg]
+    value = field.get_default(call_default_factory=True)
     if value is None:
         return "`none`"
     if value in ("", (), {}):
