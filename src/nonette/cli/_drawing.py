@@ -121,32 +121,27 @@ def _result(drawing: Drawing, grid: Path, paths: Sequence[Path | None]) -> dict[
 
 def _tell(drawing: Drawing, grid: Path, paths: Sequence[Path | None], request: Request) -> None:
     """What people read."""
+    settings = drawing[0].settings
     if request.task == "enlarge":
         size = "x".join(map(str, drawing[0].pixels.shape[1::-1]))
-        typer.echo(f"{_shown(grid)}: {size}, {_resampling(drawing)}, in {drawing.seconds:.1f} s")
+        how = f"enlarged from {settings.get('drawn_size', size)} by {settings.get('enlarged')}"
+        done = how if "enlarged" in settings else "as large as it was"
+        typer.echo(f"{_shown(grid)}: {size}, {done}, in {drawing.seconds:.1f} s")
         return
     pictures = "1 picture" if len(drawing) == 1 else f"{len(drawing)} pictures"
     order = "in the order of seeds" if drawing[0].score is None else "best first"
     typer.echo(
         f"{_shown(grid)}: {pictures} by {drawing.model}, {order}, in {drawing.seconds:.1f} s"
     )
-    if _resampling(drawing):
-        typer.echo(_resampling(drawing))
+    for how in ("enlarged", "reduced"):
+        if how in settings:
+            typer.echo(f"drawn at {settings['drawn_size']}, {how} by {settings[how]}")
     for picture, path in zip(drawing, paths, strict=True):
         score = "" if picture.score is None else f"  score {picture.score:.3f}"
         typer.echo(f"  seed {picture.seed}{score}{'' if path is None else f'  {_shown(path)}'}")
     typer.echo(f"the same again: --seed {request.seed}")
     if drawing.unknown_words:
         typer.echo(f"never seen in training: {', '.join(drawing.unknown_words)}")
-
-
-def _resampling(drawing: Drawing) -> str:
-    """What was done to the pictures' size after they were drawn; "" where nothing was."""
-    settings = drawing[0].settings
-    for how in ("enlarged", "reduced"):
-        if how in settings:
-            return f"drawn at {settings['drawn_size']}, {how} by {settings[how]}"
-    return ""
 
 
 def _shown(path: Path) -> str:

@@ -17,7 +17,7 @@ def read(path: Path, field: str) -> decode.Intake:
     Raises:
         InputError: There is no such file, it cannot be read, or it is no picture that comes in.
     """
-    return decode.decode(_content(path, field), field)
+    return decode.decode(content(path, field), field)
 
 
 def read_mask(path: Path, size: tuple[int, int], field: str) -> np.ndarray:
@@ -31,11 +31,15 @@ def read_mask(path: Path, size: tuple[int, int], field: str) -> np.ndarray:
     Raises:
         InputError: As `read`, or it has another size, or marks nothing.
     """
-    return decode.decode_mask(_content(path, field), size, field=field)
+    return decode.decode_mask(content(path, field), size, field=field)
 
 
-def _content(path: Path, field: str) -> bytes:
-    """The file's bytes, one more than allowed where it is too large."""
+def content(path: Path, field: str) -> bytes:
+    """The file's bytes, one more than a picture may have where it is too large.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read.
+    """
     try:
         if path.exists() and not path.is_file():  # a pipe or a device may never end
             raise InputError(field, str(path), "that is not a file")

@@ -46,6 +46,7 @@ VERBS: Mapping[str, Verb] = {
     "extend": Verb("nonette.cli.extend:extend", "Go on with a picture beyond its borders."),
     "vary": Verb("nonette.cli.vary:vary", "Draw variations of a picture."),
     "enlarge": Verb("nonette.cli.enlarge:enlarge", "Enlarge a picture."),
+    "verify": Verb("nonette.cli.verify:verify", "Say what a picture file tells of its origin."),
     "models": Verb(
         "nonette.cli.models:app",
         "List the models on this machine, show what they are, import published ones.",

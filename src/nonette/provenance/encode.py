@@ -110,16 +110,7 @@ def read(content: bytes) -> dict[str, Any]:
     Raises:
         InputError: It is no PNG, WebP or JPEG picture, or has no record.
     """
-    header = headers.inspect(content, "picture")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow only warns of a picture that is far too large
-            with Image.open(io.BytesIO(content), formats=(header.format.upper(),)) as image:
-                info = dict(image.info)
-    except UNREADABLE as error:
-        raise InputError(
-            "picture", _size(content), "it must be a PNG, WebP or JPEG file"
-        ) from error
+    info = _info(content)
     text = info.get(KEYWORD)
     if not isinstance(text, str):
         packet = info.get("xmp")
@@ -133,6 +124,18 @@ def read(content: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise InputError("picture", _size(content), "the settings in it are damaged")
     return record
+
+
+def source_type(content: bytes) -> str | None:
+    """Where a file says that its picture comes from: IPTC's digital source type, as its address.
+
+    None where it says nothing. Anybody may have written it.
+
+    Raises:
+        InputError: It is no PNG, WebP or JPEG picture.
+    """
+    packet = _info(content).get("xmp")
+    return xmp.source_type(packet) if isinstance(packet, bytes) else None
 
 
 def recall(record: Mapping[str, Any], **arrays: np.ndarray) -> Request:
@@ -200,6 +203,20 @@ def _encode(
     else:
         raise InputError("format", format, "it must be one of png, webp, jpeg")
     return buffer.getvalue()
+
+
+def _info(content: bytes) -> dict[str | tuple[int, int], Any]:
+    """What a file says beside its pixels, none of which is decoded."""
+    header = headers.inspect(content, "picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow only warns of a picture that is far too large
+            with Image.open(io.BytesIO(content), formats=(header.format.upper(),)) as image:
+                return dict(image.info)
+    except UNREADABLE as error:
+        raise InputError(
+            "picture", _size(content), "it must be a PNG, WebP or JPEG file"
+        ) from error
 
 
 def _size(content: bytes) -> str:

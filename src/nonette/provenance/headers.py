@@ -95,6 +95,8 @@ def _png(content: bytes, field: str) -> tuple[int, int]:
         if name == b"acTL":
             raise _animation(field)
         position += length + 12
+    else:
+        raise InputError(field, "a PNG file", f"it must have at most {MAX_CHUNKS:,} chunks")
     if size is None:
         raise InputError(field, "a PNG file without a header", "it must be a whole picture")
     _check_end("PNG", name == b"IEND" and position == len(content), position, content, field)

@@ -6,7 +6,8 @@ that somebody brought; the AI system, its version and, where it may be told, the
 property of our own holds the settings as JSON in ASCII, so that JPEG and WebP files recall them as
 PNG files do.
 
-Packets of strangers are read without DTDs, and only our own property is looked for.
+Packets of strangers are read without DTDs, and only our own property and the source type are looked
+for.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ NAMESPACES = {
     "nonette": OURS,
 }
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # by XML 1.0
+RESOURCE = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
 MAX_PACKET_BYTES = 1 << 20
 
 
@@ -67,6 +69,16 @@ def build(
 
 def read(packet: bytes) -> str | None:
     """The settings in a packet as `build` got them, or None where it is damaged or not ours."""
+    return _property(packet, f"{{{OURS}}}settings")
+
+
+def source_type(packet: bytes) -> str | None:
+    """The digital source type that a packet claims, ours or a stranger's, or None."""
+    return _property(packet, f"{{{NAMESPACES['Iptc4xmpExt']}}}DigitalSourceType")
+
+
+def _property(packet: bytes, name: str) -> str | None:
+    """The text of the first property of that name."""
     if len(packet) > MAX_PACKET_BYTES:
         return None
     try:
@@ -76,10 +88,9 @@ def read(packet: bytes) -> str | None:
         root = ElementTree.fromstring(text)
     except (UnicodeDecodeError, ElementTree.ParseError):
         return None
-    name = f"{{{OURS}}}settings"
     for element in root.iter():
         if element.tag == name:
-            return element.text
+            return element.text or element.attrib.get(RESOURCE)
         if name in element.attrib:  # how some editors write a packet anew
             return element.attrib[name]
     return None

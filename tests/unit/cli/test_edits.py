@@ -131,11 +131,13 @@ def test_variations_come_with_and_without_a_sentence(run: Any) -> None:
 )
 def test_an_enlargement_is_resampled_and_says_so(run: Any, words: tuple, size: tuple) -> None:
     status, out, _ = run(*VERBS["enlarge"], *words)
-    told = f"enlarged.png: {size[0]}x{size[1]}, drawn at 40x30, enlarged by lanczos, in "
+    told = f"enlarged.png: {size[0]}x{size[1]}, enlarged from 40x30 by lanczos, in "
     assert status == 0 and out.startswith(told) and out.count("\n") == 1
     assert np.array_equal(pixels_of("enlarged.png"), resized(noise(), size))
     record = files.read(Path("enlarged.png").read_bytes())
     assert (record["task"], record["enlarged"]) == ("enlarge", "lanczos")
+    _, out, _ = run(*VERBS["enlarge"], "--factor", "1")
+    assert out.startswith("enlarged-2.png: 40x30, as large as it was, in ")
 
 
 def test_any_model_enlarges_and_edits_are_refused_with_those_that_can(

@@ -9,6 +9,7 @@ import resource
 import struct
 import time
 import zlib
+from functools import cache
 
 import numpy as np
 import pytest
@@ -197,6 +198,12 @@ def test_a_jpeg_of_thousands_of_scans_is_refused() -> None:
     assert "at most 200 scans" in str(refusal(many))
 
 
+def test_a_png_of_endless_chunks_is_refused() -> None:
+    content = saved(noise())
+    many = content[:33] + chunk(b"tEXt", b"") * (headers.MAX_CHUNKS + 1) + content[33:]
+    assert "at most 100,000 chunks" in str(refusal(many))
+
+
 @pytest.mark.parametrize("form", ["png", "webp"])
 def test_animations_are_refused(form: str) -> None:
     frames = [Image.fromarray(noise(seed=i)) for i in range(3)]
@@ -322,6 +329,7 @@ def test_transparency_of_palettes_grey_and_one_colour_counts() -> None:
     assert one is not None and np.array_equal(one, grey == 7)
 
 
+@cache  # as a profile tells when it was made
 def profile_of(name: str) -> bytes:
     """A profile of other colours than sRGB, or sRGB's own."""
     if name == "sRGB":
