@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+
+import numpy as np
 
 from nonette.checkpoints.format import read
 from nonette.cli.main import main
@@ -29,6 +32,33 @@ def test_from_nothing_to_nine_pictures(tmp_path):
     assert [picture.pixels.shape for picture in drawing.pictures] == [(32, 32, 3)] * 9
     assert drawing.unknown_words == ()
     assert not list(tmp_path.glob("tokenizer-cpu.json"))  # only the tiny world's was made
+
+
+def test_diffusion_from_nothing_to_pictures_in_few_steps(tmp_path):
+    trained("autoencoder_tiny", tmp_path)
+    teacher = LocalEngine(str(trained("diffusion_tiny", tmp_path)))
+    request = Request(prompt="a red cat", ranks=False, num_pictures=3)
+    (drawing,) = teacher.draw([request])
+    assert [picture.pixels.shape for picture in drawing.pictures] == [(32, 32, 3)] * 3
+    student = LocalEngine(str(trained("distill_tiny", tmp_path)))
+    assert student.checkpoint.settings["steps"] == 8
+    assert "edit" in student.capabilities().tasks and "extend" in student.capabilities().tasks
+    source = drawing[0].pixels
+    mask = np.zeros((32, 32), dtype=bool)
+    mask[8:20, 8:20] = True
+    wishes = {
+        "edit": {"source": source, "mask": mask},
+        "extend": {"source": source, "right": 16},
+        "vary": {"source": source, "strength": 0.5},
+    }
+    requests = [dataclasses.replace(request, task=task, **more) for task, more in wishes.items()]
+    edited, extended, varied = student.draw(requests)
+    assert (edited[0].pixels[~mask] == source[~mask]).all()
+    assert extended[0].pixels.shape == (32, 48, 3)
+    assert (extended[0].pixels[:, :32] == source).all()
+    assert (varied[0].pixels != source).any()
+    for alone, together in zip(requests, (edited, extended, varied), strict=True):
+        assert (student.draw([alone])[0][0].pixels == together[0].pixels).all()
 
 
 def test_rankers_and_judges_ship_too(tmp_path):

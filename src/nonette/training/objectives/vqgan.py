@@ -12,7 +12,6 @@ A.1), and codes nobody uses are moved onto latents of the current batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +24,7 @@ from nonette.data.scenes.world import PREVIEW_SEED, World
 from nonette.models import vqgan
 from nonette.pipelines._steps import to_uint8
 from nonette.training import pictures
+from nonette.training.adversary import Adversary, deceive, edge_distance, hinge_loss, psnr
 from nonette.training.objective import Batch, Export, Objective
 
 RECENT_PER_CODE = 16  # latents kept for k-means
@@ -112,7 +112,7 @@ class VQGANObjective(Objective):
         """Reconstruction and codebook for the autoencoder, hinge for the adversary."""
         is_adverse = progress >= self.settings.adversary_from
         if name == "adversary":
-            return self._adversary_loss(is_adverse)
+            return hinge_loss(self.adversary, self._last if is_adverse else {})
         network = self.network
         pixels = pictures.to_float(batch["pixels"]).contiguous(memory_format=torch.channels_last)
         latents = network.latents(pixels)  # (B, D, h, w)
@@ -132,15 +132,18 @@ class VQGANObjective(Objective):
             commitment = F.mse_loss(latents, quantised.detach())
         drawn = network.decode(passed)
         error = (drawn - pixels).abs().mean() + (drawn - pixels).square().mean()
-        reconstruction = error + self.settings.edge_weight * _edge_distance(drawn, pixels)
+        reconstruction = error + self.settings.edge_weight * edge_distance(drawn, pixels)
         loss = reconstruction + self.settings.commitment_weight * commitment
         figures = {
-            "psnr": -10 * torch.log10((drawn.detach().clamp(-1, 1) - pixels).square().mean() / 4),
+            "psnr": psnr(drawn, pixels),
             "commitment": commitment.detach(),
             "codes_used": (self.code_counts > self.settings.revive_below).float().mean(),
         }
         if is_adverse:
-            loss = loss + self._deceive(drawn, pixels, reconstruction)
+            last = network.decoder.conv_out.weight
+            deception, features = deceive(self.adversary, drawn, pixels, reconstruction, last)
+            loss = loss + self.settings.adversary_weight * deception
+            loss = loss + self.settings.feature_weight * features
         self._last = {"drawn": drawn.detach(), "pixels": pixels}
         if codes is not None:
             self._last |= {"latents": latents.detach(), "codes": codes}
@@ -194,37 +197,6 @@ class VQGANObjective(Objective):
             settings={"world": self.settings.world.name},
         )
 
-    def _adversary_loss(self, is_adverse: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        """Hinge loss (Lim and Ye 2017); nothing to learn before the adversary counts."""
-        if not is_adverse:
-            nothing = [parameter.sum() for parameter in self.adversary.parameters()]
-            return torch.stack(nothing).sum() * 0.0, {}
-        real = self.adversary(self._last["pixels"])[-1]
-        fake = self.adversary(self._last["drawn"])[-1]
-        loss = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
-        return loss, {"adversary_margin": (real.mean() - fake.mean()).detach()}
-
-    def _deceive(self, drawn: Tensor, pixels: Tensor, reconstruction: Tensor) -> Tensor:
-        """The autoencoder's side: the adaptive weight of equation 7, and matched features."""
-        self.adversary.requires_grad_(False)
-        fake = self.adversary(drawn)
-        with torch.no_grad():
-            real = self.adversary(pixels)
-        self.adversary.requires_grad_(True)
-        deception = -fake[-1].mean()
-        last = self.network.decoder.conv_out.weight
-        pull = torch.autograd.grad(reconstruction, last, retain_graph=True)[0].norm()
-        push = torch.autograd.grad(deception, last, retain_graph=True)[0].norm()
-        adaptive = (pull / (push + 1e-4)).clamp(0, 1e4).detach()
-        features = sum(
-            (F.l1_loss(f, r) for f, r in zip(fake[:-1], real[:-1], strict=True)),
-            start=fake[0].new_zeros(()),
-        )
-        return (
-            self.settings.adversary_weight * adaptive * deception
-            + self.settings.feature_weight * features
-        )
-
     def _remember(self, latents: Tensor) -> None:
         """Keep the newest latents for k-means."""
         flat = rearrange(latents, "b d h w -> (b h w) d").float()
@@ -252,40 +224,7 @@ class VQGANObjective(Objective):
         self.is_started.fill_(True)
 
 
-class Adversary(nn.Module):
-    """Judges 34-pixel patches (Isola et al. 2017): real scenes high, reconstructions low.
-
-    Group norms stand where the original has batch norms, so that a judgement does not depend on the
-    batch.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        widths = [channels, 2 * channels, 4 * channels]
-        self.first = nn.Conv2d(3, channels, 4, stride=2, padding=1)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(before, width, 4, stride=2, padding=1) for before, width in pairwise(widths)
-        )
-        self.norms = nn.ModuleList(nn.GroupNorm(8, width) for width in widths[1:])
-        self.last = nn.Conv2d(widths[-1], 1, 3, padding=1)
-
-    def forward(self, pixels: Tensor) -> list[Tensor]:
-        """The features of every layer and, last, one judgement a patch (B, 1, H/8, W/8)."""
-        features = [F.leaky_relu(self.first(pixels), 0.2)]
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            features.append(F.leaky_relu(norm(conv(features[-1])), 0.2))
-        return [*features, self.last(features[-1])]
-
-
 def _vqgan(networks: nn.ModuleDict) -> vqgan.VQGAN:
     network = networks["vqgan"]
     assert isinstance(network, vqgan.VQGAN), type(network)
     return network
-
-
-def _edge_distance(drawn: Tensor, pixels: Tensor) -> Tensor:
-    """Mean absolute distance of the differences between neighbouring pixels."""
-    difference = drawn - pixels
-    across = (difference[..., 1:] - difference[..., :-1]).abs().mean()
-    down = (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
-    return across + down
