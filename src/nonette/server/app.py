@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from nonette.core.version import version
 from nonette.safety import words
-from nonette.server import errors, secret
+from nonette.server import errors, openapi, secret
 from nonette.server.accounts import Accounts
 from nonette.server.album import Album
 from nonette.server.database import Database
@@ -95,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Frame, settings=settings, metrics=metrics)
     errors.install(app)
+    openapi.describe(app)
     dialect = (images, links, models, moderations, sdapi)
     for routes in (health, jobs, pictures, gallery, session, admin, *dialect):
         app.include_router(routes.router)

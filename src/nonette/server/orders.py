@@ -34,7 +34,7 @@ from nonette.server.errors import ApiError
 from nonette.server.house import House
 from nonette.server.identity import Caller, is_still_welcome
 from nonette.server.queue import JobView, Result, Submission, fingerprint
-from nonette.server.schemas.openai import Edit, Error, Generation, Image, Images, Usage, Variation
+from nonette.server.schemas.openai import Edit, Generation, Image, Images, Usage, Variation
 
 LEFT = 499  # the status in the log of a caller who left before the answer
 PATCH = 16  # pixels; an image token is a square of this side
@@ -44,21 +44,12 @@ TAKES_STRENGTH = ("edit", "vary")
 PLAIN = ("sampler", "temperature", "top_k", "top_p")
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Error, "description": description}
-    for status, description in {
-        400: "A parameter is wrong or unsupported, or the policy refuses the prompt.",
-        401: "The key is missing or unknown.",
-        403: "The key is revoked, or a page of another site asked.",
-        404: "There is no such model.",
-        409: "The Idempotency-Key was used with another body, or the job was cancelled.",
-        413: "The body is too large.",
-        415: "The body is of a kind that is not taken.",
-        429: "Too much is waiting; `Retry-After` says when to come back.",
-        500: "The model failed.",
-        503: "The server restarts, or its disk or database is away.",
-        507: "The disk is full.",
-    }.items()
+    400: {"description": "A parameter is wrong or unsupported, or the policy refuses the prompt."},
+    404: {"description": "There is no such model."},
+    409: {"description": "The Idempotency-Key had another body, or the job was cancelled."},
+    500: {"description": "The model failed."},
 }
+"""What is particular about failures of routes that draw."""
 
 log = structlog.get_logger(__name__)
 

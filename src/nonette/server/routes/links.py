@@ -17,7 +17,7 @@ router = APIRouter(prefix="/links", tags=["pictures"])
     "/{picture_id}",
     response_class=FileResponse,
     responses={
-        404: {"model": Error, "description": "The link was not made here."},
+        404: {"description": "The link was not made here."},
         410: {"model": Error, "description": "The link's time is over."},
     },
 )

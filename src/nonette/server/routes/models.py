@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from nonette.server.house import House, Inside
 from nonette.server.identity import Asker
-from nonette.server.schemas.openai import Error, ModelAnswer, ModelList
+from nonette.server.schemas.openai import ModelAnswer, ModelList
 
 router = APIRouter(prefix="/v1/models", tags=["OpenAI dialect"])
 
@@ -24,9 +24,7 @@ def list_models(house: Inside, caller: Asker) -> ModelList:
     )
 
 
-@router.get(
-    "/{model:path}", responses={404: {"model": Error, "description": "There is no such model."}}
-)
+@router.get("/{model:path}")
 def show_model(model: str, house: Inside, caller: Asker) -> ModelAnswer:
     """One model or alias."""
     return _answer(model, _root(house, model), house.queue.models())

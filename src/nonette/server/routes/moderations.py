@@ -13,7 +13,6 @@ from nonette.server.identity import Asker
 from nonette.server.schemas.openai import (
     MAX_INPUT_CHARACTERS,
     MAX_INPUTS,
-    Error,
     ImagePart,
     Moderation,
     ModerationResult,
@@ -24,7 +23,7 @@ from nonette.server.schemas.openai import (
 router = APIRouter(prefix="/v1/moderations", tags=["OpenAI dialect"])
 
 
-@router.post("", responses={400: {"model": Error, "description": "Nothing to judge, or too much."}})
+@router.post("", responses={400: {"description": "Nothing to judge, or too much."}})
 def moderate(wish: ModerationWish, house: Inside, caller: Asker) -> Moderation:
     """One result a text; parts of one message are judged together, as one result."""
     results = [

@@ -40,21 +40,21 @@ from nonette.server.schemas.sdapi import (
 )
 from nonette.server.tables import RUNNING, WAITING
 
-router = APIRouter(prefix="/sdapi/v1", tags=["Stable Diffusion dialect"], responses=RESPONSES)
+router = APIRouter(prefix="/sdapi/v1", tags=["Stable Diffusion dialect"])
 
 WRITERS = ("dalle", "dalle_mini", "parti")  # systems without steps, samplers and this guidance
 MOST_CHOICES = 10_000  # owners whose chosen model is remembered
 NAMES = {"size": "width", "num_pictures": "batch_size", "guidance": "cfg_scale", "source": "image"}
 
 
-@router.post("/txt2img", response_model=Pictures)
+@router.post("/txt2img", response_model=Pictures, responses=RESPONSES)
 async def txt2img(wish: Txt2Img, house: Inside, caller: Asker, request: Request) -> Response:
     """Pictures of a sentence."""
     submission = await run_sync(lambda: _submission(wish, house, caller, request, {}))
     return await _answer(submission, wish, house, caller, request)
 
 
-@router.post("/img2img", response_model=Pictures)
+@router.post("/img2img", response_model=Pictures, responses=RESPONSES)
 async def img2img(wish: Img2Img, house: Inside, caller: Asker, request: Request) -> Response:
     """A picture drawn anew, wholly or where its mask is white."""
 
