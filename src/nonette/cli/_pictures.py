@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ def read(path: Path, field: str) -> decode.Intake:
     Raises:
         InputError: There is no such file, it cannot be read, or it is no picture that comes in.
     """
-    return decode.decode(content(path, field), field)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is odd in a file but does no harm
+        return decode.decode(content(path, field), field)
 
 
 def read_mask(path: Path, size: tuple[int, int], field: str) -> np.ndarray:
@@ -31,7 +34,9 @@ def read_mask(path: Path, size: tuple[int, int], field: str) -> np.ndarray:
     Raises:
         InputError: As `read`, or it has another size, or marks nothing.
     """
-    return decode.decode_mask(content(path, field), size, field=field)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return decode.decode_mask(content(path, field), size, field=field)
 
 
 def content(path: Path, field: str) -> bytes:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+from nonette.core import checks
 from nonette.core.errors import InputError
 from nonette.core.types import ARRAYS, Drawing, Picture, Request, fingerprint
 from nonette.core.version import version
@@ -34,6 +35,7 @@ SPOKEN = ("prompt", "negative_prompt")  # what the person wrote, told only where
 COMPOSED = ("edit", "extend")  # tasks whose pictures keep pixels that somebody brought
 JPEG_QUALITY = 95
 MAX_RECORD_CHARACTERS = 1 << 18
+MAX_SHEET_PIXELS = 5 * checks.MAX_PIXELS  # of many pictures and the gaps between them
 UNREADABLE = (  # what Pillow raises at damaged and hostile files
     UnidentifiedImageError,
     Image.DecompressionBombError,
@@ -208,11 +210,12 @@ def _encode(
 def _info(content: bytes) -> dict[str | tuple[int, int], Any]:
     """What a file says beside its pixels, none of which is decoded."""
     header = headers.inspect(content, "picture")
+    if math.prod(header.size) > MAX_SHEET_PIXELS:
+        limit = f"a sheet of pictures has at most {MAX_SHEET_PIXELS:,} pixels"
+        raise InputError("picture", _size(content), limit)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow only warns of a picture that is far too large
-            with Image.open(io.BytesIO(content), formats=(header.format.upper(),)) as image:
-                return dict(image.info)
+        with Image.open(io.BytesIO(content), formats=(header.format.upper(),)) as image:
+            return dict(image.info)
     except UNREADABLE as error:
         raise InputError(
             "picture", _size(content), "it must be a PNG, WebP or JPEG file"

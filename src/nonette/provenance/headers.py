@@ -1,12 +1,12 @@
 """What a picture file is by its first bytes and its frame, before any decoder sees it.
 
 Only PNG, JPEG and WebP come in; what a file is called does not matter. Everything else is refused
-by its own signature, so that no parser of EPS, SVG, TIFF and the like ever runs. The frames of PNG
-and WebP are walked here: both know their own end, so what is cut off or hangs on behind (a web page
-after a picture) is refused, and so are animations; a WebP's size is known before Pillow, which
-makes room for it when it opens one. JPEG files carry strangers behind their end all the time
-(second pictures, films), which stay unread; each of their scans costs a pass over all pixels, so
-that thousands of them are an attack.
+by its own signature, so that no parser of EPS, SVG, TIFF and the like ever runs. The frames are
+walked here, so that a picture's size is known before any room is made for it. PNG and WebP know
+their own end as well: what is cut off or hangs on behind (a web page after a picture) is refused,
+and so are animations. JPEG files carry strangers behind their end all the time (second pictures,
+films), which stay unread; each of their scans costs a pass over all pixels, so that thousands of
+them are an attack.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Format = Literal["png", "webp", "jpeg"]
 
 MAX_BYTES = 50 * 2**20  # of a file
 MAX_CHUNKS = 100_000  # of a PNG; a file of MAX_BYTES has a tenth of them
+FRAMES = {0xC0 + i for i in range(16)} - {0xC4, 0xC8, 0xCC}  # JPEG markers that tell the size
 MAX_SCANS = 200  # of a JPEG with all that hangs on it; a progressive one has about ten
 ALLOWED = "it must be a PNG, JPEG or WebP picture"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -49,11 +50,11 @@ class Header(NamedTuple):
 
     Attributes:
         format: By its content.
-        size: Width and height in pixels where the frame tells it; a JPEG's is known to its decoder.
+        size: Width and height in pixels.
     """
 
     format: Format
-    size: tuple[int, int] | None
+    size: tuple[int, int]
 
 
 def inspect(content: bytes, field: str) -> Header:
@@ -77,7 +78,7 @@ def inspect(content: bytes, field: str) -> Header:
     if content.startswith(b"\xff\xd8\xff"):
         if content.count(b"\xff\xda") > MAX_SCANS:
             raise InputError(field, "a JPEG file", f"it must have at most {MAX_SCANS} scans")
-        return Header("jpeg", None)
+        return Header("jpeg", _jpeg(content, field))
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return Header("webp", _webp(content, field))
     raise FormatRefused(field, _kind(content), ALLOWED)
@@ -101,6 +102,21 @@ def _png(content: bytes, field: str) -> tuple[int, int]:
         raise InputError(field, "a PNG file without a header", "it must be a whole picture")
     _check_end("PNG", name == b"IEND" and position == len(content), position, content, field)
     return size
+
+
+def _jpeg(content: bytes, field: str) -> tuple[int, int]:
+    """The size that the first frame of a JPEG tells (ITU T.81, B.2.2)."""
+    position = 2
+    while position + 9 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        if marker in FRAMES:
+            height, width = struct.unpack_from(">HH", content, position + 5)
+            return width, height
+        position += 2 + max(2, int.from_bytes(content[position + 2 : position + 4], "big"))
+    raise InputError(field, "a JPEG file without a frame", "it must be a whole picture")
 
 
 def _webp(content: bytes, field: str) -> tuple[int, int]:
