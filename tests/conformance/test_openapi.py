@@ -43,7 +43,7 @@ def try_out(site, num_requests: int) -> int:
 
 
 def test_some_requests_have_documented_answers(site):
-    assert try_out(site, 2) > 20
+    assert try_out(site, 1) > 20
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import json
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from nonette.core import sizes
 from nonette.core.errors import InputError
 from nonette.core.types import Request
 from nonette.server.errors import try_later
@@ -31,6 +32,24 @@ def check_task(request: Request, model: Model | None) -> None:
     if model is not None and request.task not in model.capabilities["tasks"]:
         tasks = ", ".join(model.capabilities["tasks"])
         raise InputError("task", request.task, f"{model.name} can only {tasks}")
+
+
+def check_pixels(request: Request, most: int) -> None:
+    """Make sure that a job's pictures fit into memory together.
+
+    Args:
+        request: What is asked for; the model's own size is taken to be small.
+        most: Pixels of all its pictures.
+
+    Raises:
+        InputError: They have more.
+    """
+    sides = request.kept_size
+    if sides is None and request.size != "auto":
+        sides = sizes.parse(request.size)
+    if sides is not None and sides[0] * sides[1] * request.num_pictures > most:
+        what = f"{request.num_pictures} pictures of {sides[0]}x{sides[1]}"
+        raise InputError("size", what, f"they may have {most:,} pixels in all")
 
 
 def check_room(session: Session, settings: Settings, lane: str, tier: Tier) -> None:

@@ -150,6 +150,7 @@ class Queue:
             request = dataclasses.replace(wish.request, model=name)
             lane = wish.lane or wish.owner
             admission.check_task(request, model)
+            admission.check_pixels(request, self.settings.max_job_pixels)
             admission.check_room(session, self.settings, lane, wish.tier)
             cost = admission.cost_of(request, model)
             spend(session, self.database.clock(session), lane, wish.tier, request.num_pictures)

@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     keep_guest_days: float | None = Field(
         default=30.0, gt=0, description="The same for those of callers without an account."
     )
+    max_job_pixels: int = Field(
+        default=83_000_000,
+        ge=1 << 16,
+        description="Pixels of all pictures of one job; the default is ten of 3840x2160.",
+    )
     max_body_bytes: int = Field(
         default=1 << 20, ge=1 << 10, description="Largest body of a request without uploads."
     )

@@ -5,7 +5,7 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from nonette.core.errors import NonetteError
+from nonette.core.errors import InputError, NonetteError
 from nonette.safety.words import MODERATION, PolicyError
 from nonette.server.app import create_app
 from nonette.server.errors import ApiError
@@ -197,3 +197,23 @@ def test_the_jobs_api_asks_the_policy_too_and_logs_no_words(client, log_lines):
 def test_a_policy_that_cannot_be_read_lets_no_server_start(tmp_path):
     with pytest.raises(PolicyError):
         client_of(tmp_path, policy=tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("num_pictures", "size", "is_refused"),
+    [
+        (10, "3840x2160", False),
+        (11, "3840x2160", True),
+        (64, "auto", False),
+        (3, "5600x5600", True),
+    ],
+)
+def test_pictures_that_would_not_fit_into_memory_are_refused(
+    queue, wish, num_pictures, size, is_refused
+):
+    asked = wish(num_pictures=num_pictures, size=size)
+    if not is_refused:
+        assert queue.submit(asked).state == "waiting"
+    else:
+        with pytest.raises(InputError, match="pixels in all"):
+            queue.submit(asked)
