@@ -124,7 +124,7 @@ class LocalEngine:
         """
         with hardware.threads(self.threads):
             wishes = [self._check(request) for request in requests]
-            is_ranked = [self._is_ranked(wish) for wish in wishes]  # all that is needed is loaded
+            is_ranked = [wish.can_be_ranked and self._ranker is not None for wish in wishes]
             start = time.perf_counter()
             drawn = self._draw(wishes, on_progress, should_stop)
             scores = self._rank(wishes, is_ranked, drawn, on_progress, should_stop)
@@ -217,7 +217,7 @@ class LocalEngine:
         if request.task == "blend" and request.mix is None:
             decided["mix"] = MIX
         candidates = request.candidates or max(self.defaults["candidates"], request.num_pictures)
-        if not request.ranks:
+        if not request.can_be_ranked:
             candidates = request.num_pictures  # nothing chooses among more
         return dataclasses.replace(request, **decided, model=name, candidates=candidates)
 
@@ -236,11 +236,6 @@ class LocalEngine:
         elif should_stop is not None and should_stop():
             raise Stopped("stopped before enlarging")
         return [_source(wish)[None] if wish.task == "enlarge" else next(drawn) for wish in wishes]
-
-    def _is_ranked(self, wish: Request) -> bool:
-        """Whether the wish wants ranking, has words to rank by, and there is a network for it."""
-        has_words = any(character.isalnum() for character in wish.prompt)
-        return wish.ranks and wish.task != "enlarge" and has_words and self._ranker is not None
 
     def _rank(
         self,

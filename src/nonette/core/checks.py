@@ -35,8 +35,13 @@ def text(field: str, value: object, *, needs_words: bool = False) -> None:
         )
     if "\0" in value or any(0xD800 <= ord(character) <= 0xDFFF for character in value):
         raise InputError(field, value, "it must not contain NUL characters or lone surrogates")
-    if needs_words and not any(character.isalnum() for character in value):
+    if needs_words and not has_words(value):
         raise InputError(field, value, "it must contain at least one letter or digit")
+
+
+def has_words(value: str) -> bool:
+    """Whether there is a letter or digit in the text, of any script."""
+    return any(character.isalnum() for character in value)
 
 
 def integer(field: str, value: object, least: int, most: int) -> None:

@@ -123,10 +123,9 @@ class FlatEngine:
             raise InputError("model", request.model, f"this engine is {MODEL}")
         sizes.outcome(request, self.native_size, MODEL)
         candidates = request.candidates or max(self.candidates, request.num_pictures)
-        decided: dict[str, Any] = {
-            "model": MODEL,
-            "candidates": 1 if request.task == "enlarge" else candidates,
-        }
+        if not request.can_be_ranked:
+            candidates = request.num_pictures  # nothing chooses among more
+        decided: dict[str, Any] = {"model": MODEL, "candidates": candidates}
         if request.task in STRENGTHS and request.strength is None:
             decided["strength"] = STRENGTHS[request.task]
         if request.task == "blend" and request.mix is None:
@@ -135,9 +134,9 @@ class FlatEngine:
 
     def _choose(self, wish: Request) -> tuple[Picture, ...]:
         """The best pictures of a wish; its first ones where nothing can or shall rank them."""
-        is_ranked = wish.ranks and any(character.isalnum() for character in wish.prompt)
+        is_ranked = wish.can_be_ranked
         assert wish.candidates is not None
-        order = list(range(wish.candidates if is_ranked else wish.num_pictures))
+        order = list(range(wish.candidates))
         scores: list[float | None] = [None] * len(order)
         if is_ranked:
             found = [self.score([self._paint(wish, i)], wish.prompt)[0] for i in order]

@@ -152,6 +152,11 @@ class Request:
                 object.__setattr__(self, field, _locked(getattr(self, field)))
 
     @property
+    def can_be_ranked(self) -> bool:
+        """Whether ranking is wanted, and there are words to rank several candidates by."""
+        return self.ranks and self.task != "enlarge" and checks.has_words(self.prompt)
+
+    @property
     def sides(self) -> tuple[int, int, int, int]:
         """Pixels to add at the left, top, right and bottom."""
         return self.left or 0, self.top or 0, self.right or 0, self.bottom or 0
