@@ -32,7 +32,7 @@ class Hub:
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
         self._watchers: dict[str, set[asyncio.Queue[JobView]]] = {}
-        self._version = -1
+        self._version: int | None = None
         self._is_closed = False
 
     @property
@@ -46,7 +46,7 @@ class Hub:
         while True:
             await asyncio.sleep(TICK)
             if not self._watchers:
-                self._version = -1
+                self._version = None
                 continue
             try:
                 changed = await self._changed()
@@ -107,10 +107,11 @@ class Hub:
         raise TimeoutError(f"the server closes while {job_id} goes on")
 
     async def _changed(self) -> set[str]:
-        """Watched jobs that changed since the last look."""
-        last, changed = await anyio.to_thread.run_sync(self.queue.changes_since, self._version)
+        """Watched jobs that changed since the last look; all, where there was none."""
+        before = self._version
+        last, changed = await anyio.to_thread.run_sync(self.queue.changes_since, before)
         self._version = last
-        return self._watchers.keys() & set(changed)
+        return self._watchers.keys() & (self._watchers if before is None else set(changed))
 
     async def _tell(self, job_ids: set[str]) -> None:
         views = await anyio.to_thread.run_sync(self.queue.look_at, list(job_ids))

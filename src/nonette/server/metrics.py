@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
 from nonette.server.database import Database
-from nonette.server.queue import num_workers
+from nonette.server.outlook import num_workers
 from nonette.server.settings import Settings
 from nonette.server.tables import ENDED, RUNNING, WAITING, Job, Model, QueueState
 

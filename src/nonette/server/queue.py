@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from nonette.core.types import Request, as_drawn
@@ -29,10 +29,9 @@ from nonette.server import admission, tables
 from nonette.server.database import Database
 from nonette.server.errors import ApiError, not_found
 from nonette.server.limits import Allowance, Tier, left, spend
+from nonette.server.outlook import Outlook, outlooks
 from nonette.server.settings import Settings
-from nonette.server.tables import ENDED, RUNNING, WAITING, Job, Model, PictureRow, Worker
-
-WORKER_SILENCE = 60.0  # seconds after which a worker no longer counts
+from nonette.server.tables import ENDED, WAITING, Job, Model, PictureRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,9 +192,8 @@ class Queue:
             session.flush()
             view = self._view(session, job)
             if wish.longest_wait is not None:
-                admission.check_wait(
-                    view.estimated_seconds, wish.longest_wait
-                )  # raising takes the job back
+                # Raising takes the job back.
+                admission.check_wait(view.estimated_seconds, wish.longest_wait)
             return view
 
     def look(self, job_id: str, owner: str | None = None) -> JobView:
@@ -214,16 +212,16 @@ class Queue:
     def look_at(self, job_ids: Sequence[str]) -> dict[str, JobView]:
         """Several jobs at one moment, as many as there still are."""
         with self.database.read() as session:
-            jobs = session.scalars(select(Job).where(Job.id.in_(job_ids)))
-            return {job.id: self._view(session, job) for job in jobs}
+            jobs = session.scalars(select(Job).where(Job.id.in_(job_ids))).all()
+            return {view.id: view for view in self._views(session, jobs)}
 
     def jobs_of(self, owner: str, *, before: int | None = None, limit: int = 50) -> list[JobView]:
-        """An owner's jobs, newest first; `before` is the version-independent number to go on at."""
+        """An owner's jobs, newest first; `before` is the number to go on at."""
         with self.database.read() as session:
             query = select(Job).where(Job.owner == owner).order_by(Job.number.desc()).limit(limit)
             if before is not None:
                 query = query.where(Job.number < before)
-            return [self._view(session, job) for job in session.scalars(query)]
+            return self._views(session, session.scalars(query).all())
 
     def cancel(self, job_id: str, owner: str | None = None) -> JobView:
         """End the job as cancelled, unless it has ended already; its worker stops within a step.
@@ -293,11 +291,11 @@ class Queue:
             raise ApiError(404, message, code="model_not_found", param="model")
         return meant
 
-    def changes_since(self, version: int) -> tuple[int, list[str]]:
-        """The number of the last change, and the jobs changed after `version`."""
+    def changes_since(self, version: int | None) -> tuple[int, list[str]]:
+        """The number of the last change, and the jobs changed after `version`; None is now."""
         with self.database.read() as session:
             last = session.scalar(select(tables.QueueState.changes)) or 0
-            if last == version:
+            if version is None or last == version:
                 return last, []
             changed = session.scalars(select(Job.id).where(Job.version > version))
             return last, list(changed)
@@ -318,53 +316,17 @@ class Queue:
         return found
 
     def _view(self, session: Session, job: Job) -> JobView:
-        position, seconds = self._outlook(session, job)
-        results: Sequence[Result] = ()
-        if job.state == tables.DONE:
-            query = select(PictureRow).where(PictureRow.job_id == job.id)
-            results = tuple(map(_result, session.scalars(query.order_by(PictureRow.place))))
-        return JobView(
-            id=job.id,
-            owner=job.owner,
-            kind=job.kind,
-            model=job.model,
-            request=job.request,
-            state=job.state,
-            version=job.version,
-            position=position,
-            estimated_seconds=seconds,
-            done_steps=job.done_steps,
-            total_steps=job.total_steps,
-            phase=job.phase,
-            reason=job.reason,
-            unknown_words=tuple(job.unknown_words),
-            seconds=job.seconds,
-            created_at=job.created_at,
-            started_at=job.started_at,
-            finished_at=job.finished_at,
-            results=results,
-        )
+        return self._views(session, [job])[0]
 
-    def _outlook(self, session: Session, job: Job) -> tuple[int | None, float | None]:
-        """The job's position and the seconds until it is done."""
-        if job.state in ENDED:
-            return None, None
-        model = session.get(Model, job.model)
-        speed = None if model is None else model.seconds_per_candidate
-        if job.state == RUNNING:
-            left = 1 - job.done_steps / job.total_steps if job.total_steps else 1.0
-            return None, None if speed is None else left * job.cost * speed
-        is_before = or_(Job.turn < job.turn, and_(Job.turn == job.turn, Job.number < job.number))
-        ahead = select(func.count()).where(Job.state == WAITING, is_before)
-        position = 1 + (session.scalar(ahead) or 0)
-        if speed is None:
-            return position, None
-        same = (Job.model == job.model, or_(Job.state == RUNNING, is_before))
-        cost = session.scalar(
-            select(func.sum(Job.cost)).where(Job.state.in_((WAITING, RUNNING)), *same)
-        )
-        hands = max(1, num_workers(session, self.database, job.model))
-        return position, ((cost or 0.0) / hands + job.cost) * speed
+    def _views(self, session: Session, jobs: Sequence[Job]) -> list[JobView]:
+        """These jobs as they are, in few queries however many there are."""
+        found = outlooks(session, self.database, jobs)
+        results: dict[str, list[Result]] = {job.id: [] for job in jobs if job.state == tables.DONE}
+        if results:
+            query = select(PictureRow).where(PictureRow.job_id.in_(results))
+            for row in session.scalars(query.order_by(PictureRow.place)):
+                results[row.job_id].append(_result(row))
+        return [_seen(job, found[job.id], tuple(results.get(job.id, ()))) for job in jobs]
 
 
 def next_version(session: Session) -> int:
@@ -400,14 +362,6 @@ def end(
         session.delete(found)
 
 
-def num_workers(session: Session, database: Database, model: str) -> int:
-    """How many workers that draw with the model have reported lately."""
-    now = database.clock(session)
-    recently = Worker.seen.between(now - WORKER_SILENCE, now + 1)
-    query = select(func.count()).where(Worker.model == model, recently)
-    return session.scalar(query) or 0
-
-
 def fingerprint(body: Any) -> str:
     """A hash of what a caller sent (JSON values or bytes), to know it again."""
     content = body if isinstance(body, bytes) else json.dumps(body, sort_keys=True).encode()
@@ -423,6 +377,30 @@ def _result(row: PictureRow) -> Result:
         height=row.height,
         seed=row.seed,
         score=row.score,
+    )
+
+
+def _seen(job: Job, found: Outlook, results: Sequence[Result]) -> JobView:
+    return JobView(
+        id=job.id,
+        owner=job.owner,
+        kind=job.kind,
+        model=job.model,
+        request=job.request,
+        state=job.state,
+        version=job.version,
+        position=found.position,
+        estimated_seconds=found.seconds,
+        done_steps=job.done_steps,
+        total_steps=job.total_steps,
+        phase=job.phase,
+        reason=job.reason,
+        unknown_words=tuple(job.unknown_words),
+        seconds=job.seconds,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        results=results,
     )
 
 

@@ -10,9 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from nonette.core.errors import InputError, NonetteError
 from nonette.server.database import Database
 from nonette.server.errors import ApiError
+from nonette.server.leases import Leases
 from nonette.server.limits import Tier
+from nonette.server.outlook import FEW
 from nonette.server.queue import Queue
-from nonette.server.tables import Base
+from nonette.server.tables import Base, Model
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
 
@@ -144,8 +146,6 @@ def test_a_request_is_the_same_after_the_way_through_the_table(queue, wish):
 
 
 def test_input_beyond_the_models_tasks_is_refused(queue, wish, database):
-    from nonette.server.tables import Model
-
     with database.write() as session:
         facts = {"tasks": ["draw"], "default_candidates": 18}
         session.add(Model(name="flat", capabilities=facts, seconds_per_candidate=0.5))
@@ -157,3 +157,21 @@ def test_input_beyond_the_models_tasks_is_refused(queue, wish, database):
     assert len(queue.jobs_of("ann")) == 1
     with pytest.raises(InputError, match="task"):
         queue.submit(wish(task="vary", source=np.zeros((16, 16, 3), np.uint8)))
+
+
+def test_many_jobs_at_once_stand_where_each_stands_alone(queue, database, wish):
+    """The walk along the queue is the fast path; one job at a time is its oracle."""
+    with database.write() as session:
+        facts = {"tasks": ["draw"], "default_candidates": 18}
+        session.add(Model(name="flat", capabilities=facts, seconds_per_candidate=0.25))
+    views = [
+        queue.submit(wish(owner, num_pictures=n + 1)) for n, owner in enumerate("aabacabbcaabbcca")
+    ]
+    assert len(views) > FEW
+    Leases(database, queue.settings, "wrk_1").claim("flat")
+    queue.submit(wish("d"))
+    queue.cancel(queue.submit(wish("e")).id)
+    ids = [view.id for owner in "abcde" for view in queue.jobs_of(owner)]
+    together = queue.look_at(ids)
+    assert together == {job_id: queue.look(job_id) for job_id in ids}
+    assert {view.state for view in together.values()} == {"waiting", "running", "cancelled"}

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from nonette.server.house import Inside
 from nonette.server.identity import address_of, identify, needs_key, operator
-from nonette.server.queue import num_workers
+from nonette.server.outlook import num_workers
 from nonette.server.settings import is_loopback
 
 router = APIRouter(tags=["operations"])

@@ -181,7 +181,7 @@ async def follow(
 ) -> AsyncIterator[ServerSentEvent]:
     """The job as server-sent events, until it has ended; each event is the whole job."""
     async for view in house.hub.watch(job.id):
-        if not await run_in_threadpool(is_still_welcome, house, caller):
+        if caller.account and not await run_in_threadpool(is_still_welcome, house, caller):
             return
         if str(view.version) == last_event_id:
             last_event_id = None  # told before; what changes from here on is news
