@@ -27,6 +27,7 @@ NAMES = {  # what a field of Request is called on the command line
     "top_k": "--top-k",
     "top_p": "--top-p",
     "steps": "--steps",
+    "sampler": "--sampler",
     "model": "--model",
     "threads": "--threads",
     "strength": "--strength",
@@ -84,6 +85,10 @@ Guidance = Annotated[
     str | None, number(kind="NUMBER", help="How strongly the sentence pulls, 0 to 100.")
 ]
 Steps = Annotated[str | None, number(kind="INTEGER", help="Sampling steps of a diffusion model.")]
+Sampler = Annotated[
+    str | None,
+    typer.Option(help="How a diffusion model goes those steps. [default: the model's]"),
+]
 Negative = Annotated[str, typer.Option(help="What should not be there.")]
 Each = Annotated[
     Path | None, typer.Option(help="Also save every picture, as SEED.png in this folder.")
