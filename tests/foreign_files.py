@@ -88,17 +88,22 @@ def clip_state(dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
 def write_clip(folder: Path, weights: bytes | None = None, name: str = "model.safetensors") -> Path:
     """A whole folder as the hub has it; `weights` instead of good ones, under another name."""
     folder.mkdir(parents=True)
-    vocabulary, merges = clip_vocabulary()
     (folder / "config.json").write_text(json.dumps(CONFIG))
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
-    (folder / "merges.txt").write_text("\n".join(lines) + "\n")
+    write_vocabulary(folder)
     (folder / "README.md").write_text("---\ntags:\n- a\nlicense: mit\n---\n# CLIP\n")
     if weights is None:
         save_file(clip_state(), folder / name)
     else:
         (folder / name).write_bytes(weights)
     return folder
+
+
+def write_vocabulary(folder: Path) -> None:
+    """`vocab.json` and `merges.txt` of the tiny CLIP."""
+    vocabulary, merges = clip_vocabulary()
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
+    (folder / "merges.txt").write_text("\n".join(lines) + "\n")
 
 
 def flax_bytes(tree: Any, most_bytes: int = 2**30) -> bytes:

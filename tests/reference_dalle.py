@@ -1,9 +1,8 @@
 """DALL·E mini, VQGAN and the dVAE once more, plainly, on the names of the original files.
 
 Written from the published architectures as functions of a state dict, without modules, caches or
-anything shared with `nonette.models`: oracles of those networks and of their importers. The
-originals themselves, where they are installed, are held against the same files in
-tests/parity/test_originals.py.
+anything shared with `nonette.models`: oracles of those networks and of their importers. What the
+original programs themselves gave beside ours is in docs/systems/published-weights.md.
 
     B batch, L text tokens, N picture codes, D width
 """

@@ -90,7 +90,9 @@ class Paper:
 
 
 def test_every_manifest_is_tested():
-    assert {path.name for path in MANIFESTS.iterdir()} == {f"{name}.json.gz" for name in OUR_NAMES}
+    assert {path.name for path in MANIFESTS.glob("*.gz")} == {
+        f"{name}.json.gz" for name in OUR_NAMES
+    }
 
 
 @pytest.mark.parametrize("name", OUR_NAMES)

@@ -52,6 +52,7 @@ IMPORTERS: Mapping[str, str] = {
         "deepfloyd",
         "taesd",
         "clip",
+        "open_clip",
         "min_dalle",
         "dalle_mini",
         "vqgan",
