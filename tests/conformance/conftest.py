@@ -29,14 +29,21 @@ SIZE = (32, 32)
 
 
 class Slow(FlatEngine):
-    """Takes its time over every step, as models do; `seconds` may change while it draws."""
+    """Takes its time over every step, as models do; `seconds` may change while it draws.
+
+    Attributes:
+        batches: How many requests each call drew.
+    """
 
     def __init__(self, seconds: float = 0.0, num_steps: int = 8) -> None:
         super().__init__(native_size=SIZE, candidates=10, num_steps=num_steps)
         self.seconds = seconds
         self.steps_begun = 0
+        self.batches: list[int] = []
 
     def draw(self, requests, on_progress=None, should_stop=None):
+        self.batches.append(len(requests))
+
         def pause() -> bool:
             self.steps_begun += 1
             time.sleep(self.seconds)

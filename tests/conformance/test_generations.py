@@ -7,6 +7,7 @@ import contextlib
 import io
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -246,16 +247,22 @@ def test_rate_headers_count_down(serve):
                 assert int(answer.headers["openai-processing-ms"]) >= 0
 
 
-def test_the_same_seed_is_the_same_picture_in_any_company(serve):
-    def drawn(client, **options):
-        answer = client.images.generate(prompt="a fox", **options)
-        return {image.seed: image.b64_json for image in answer.data}
+def seeded(client, seed: int, **options):
+    """Pictures by their seeds."""
+    extra = {"seed": seed, "candidates": options.get("n", 1)}
+    answer = client.images.generate(prompt=f"a fox, {seed % 9}", extra_body=extra, **options)
+    return {image.seed: image.b64_json for image in answer.data}
 
-    pictures = {}
-    for num_workers in (1, 2):
-        with serve(num_workers=num_workers) as site:
-            client = site.client()
-            alone = drawn(client, extra_body={"seed": 40, "candidates": 1})
-            nine = drawn(client, n=9, extra_body={"seed": 36, "candidates": 9})
-            pictures[num_workers] = (alone[40], nine[40])
-    assert len({p for pair in pictures.values() for p in pair}) == 1
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_the_same_seed_is_the_same_picture_in_any_company(serve, num_workers):
+    with serve(num_workers=num_workers) as site:
+        alone = {seed: seeded(site.client(), seed)[seed] for seed in (36, 45, 54)}
+        assert len(set(alone.values())) == 3
+        assert seeded(site.client(), 36, n=9)[36] == alone[36]
+        for engine in site.engines:
+            engine.seconds = 0.1
+        with ThreadPoolExecutor(9) as pool:  # strangers wait together and are drawn together
+            drawn = list(pool.map(lambda seed: seeded(site.client(), seed), [36, 45, 54] * 3))
+        assert all(alone[seed] == image for one in drawn for seed, image in one.items())
+        assert max(size for engine in site.engines for size in engine.batches) > 1

@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from nonette.server.errors import ApiError
 from nonette.server.middleware import App, Receive, Send
-from nonette.server.settings import Settings
+from nonette.server.settings import Settings, is_loopback
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s@:/?#\[\]]+))(?::[0-9]{1,5})?")
@@ -36,8 +36,8 @@ class Origins:
         self.app = app
         self.origins = frozenset(settings.cors_origins)
         self.hosts = frozenset(name.lower() for name in settings.allowed_hosts)
-        if not self.hosts and settings.host in LOOPBACK:
-            self.hosts = frozenset(LOOPBACK)
+        if not self.hosts and is_loopback(settings.host):
+            self.hosts = frozenset({*LOOPBACK, settings.host})
         if self.origins:
             self.app = CORSMiddleware(
                 app,

@@ -7,7 +7,6 @@ worker wrote and could not record any more is swept later by its age.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from nonette.core.types import Picture
 from nonette.provenance.encode import encode
+from nonette.server import disk
 from nonette.server.leases import Claim
 from nonette.server.tables import PictureRow
 
@@ -44,8 +44,8 @@ def write(data_dir: Path, claim: Claim, pictures: Sequence[Picture]) -> list[Pic
             )
             path = folder / f"{claim.id}-{claim.lease}-{place}.{format}"
             rows.append(_row(claim, place, picture, path, content))
-            _write(data_dir / path, content)
-        _sync_folder(data_dir / folder)
+            disk.write(data_dir / path, content)
+        disk.sync_folder(data_dir / folder)
     except BaseException:
         remove(data_dir, rows)
         raise
@@ -75,26 +75,3 @@ def _row(claim: Claim, place: int, picture: Picture, path: Path, content: bytes)
         score=picture.score,
         created_at=time.time(),
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder last, and its own name in the one above."""
-    for path in (folder, folder.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -10,7 +10,6 @@ import hashlib
 import io
 import os
 import re
-import secrets
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from PIL import Image
 from sqlalchemy import select
 
 from nonette.core.errors import InputError
+from nonette.server import disk
 from nonette.server.database import Database
 from nonette.server.tables import RUNNING, WAITING, Job
 
@@ -54,22 +54,9 @@ class Uploads:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        try:
-            with open(draft, "wb") as sink:
-                sink.write(file.getbuffer())
-                sink.flush()
-                os.fsync(sink.fileno())
-            os.replace(draft, path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        for folder in (path.parent, self.folder):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        disk.write(path, file.getbuffer())
+        disk.sync_folder(path.parent)
+        disk.sync_folder(self.folder)
         return name
 
     def load(self, name: str) -> np.ndarray:

@@ -14,7 +14,7 @@ from live_server import draw_all
 from nonette.core.errors import InputError
 from nonette.core.flat import FlatEngine
 from nonette.provenance.encode import read
-from nonette.server import results
+from nonette.server import disk
 from nonette.server.worker import WorkerLoop
 
 
@@ -185,7 +185,7 @@ def test_a_full_disk_leaves_nothing_and_loses_nothing(loop, queue, settings, wis
             raise OSError(errno.ENOSPC, "No space left on device")
         write(descriptor)
 
-    monkeypatch.setattr(results.os, "fsync", full)
+    monkeypatch.setattr(disk.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         draw_all(loop)
     assert queue.look(view.id).state == "waiting"
