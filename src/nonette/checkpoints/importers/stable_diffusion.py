@@ -1,25 +1,47 @@
-"""Stable Diffusion in the diffusers layout: 1.x, 2.x, inpainting, image variations, turbo, LCM, XL.
+"""Stable Diffusion: 1.x, 2.x, inpainting, image variations, turbo, LCM, XL; 1.x as a file too.
 
 Published as runwayml/stable-diffusion-v1-5, stabilityai/stable-diffusion-2-1, -2-inpainting,
 -x4-upscaler, -xl-base-1.0, sd-turbo, lambdalabs/sd-image-variations-diffusers,
 SimianLuo/LCM_Dreamshaper_v7 and hundreds like them: one UNet, one autoencoder, one or two CLIP
-towers, told apart by their config files alone.
+towers in the diffusers layout, told apart by their config files alone. Single files of version 1.x
+have other names and neither settings nor a vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from nonette.checkpoints.foreign.folder import Found
-from nonette.checkpoints.importers._clip import image_encoder, read_tokenizer, text_encoder
+from nonette.checkpoints.foreign.source import Source
+from nonette.checkpoints.importers import _latent_diffusion as original
+from nonette.checkpoints.importers._clip import (
+    DROPPED,
+    TEXT,
+    image_encoder,
+    read_tokenizer,
+    text_encoder,
+)
 from nonette.checkpoints.importers._diffusers import Settings, network, weights
-from nonette.checkpoints.importing import Plan
+from nonette.checkpoints.importing import Network, Plan
 from nonette.checkpoints.tables import inside, row
-from nonette.models.kl_autoencoder import UPSCALER, AutoencoderKLConfig
-from nonette.models.unet import NUM_SIZES, UNetConfig
+from nonette.core.errors import CheckpointError
+from nonette.models.clip import VIT_L_14, TextEncoderConfig
+from nonette.models.kl_autoencoder import STABLE_DIFFUSION, UPSCALER, AutoencoderKLConfig
+from nonette.models.unet import NUM_SIZES, STABLE_DIFFUSION_1, UNetConfig
+
+TEXT_KEY = "input_blocks.1.1.transformer_blocks.0.attn2.to_k"  # as wide as the text's states
+FIRST_SCHEDULER = {
+    "_class_name": "PNDMScheduler",
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "steps_offset": 1,
+}
+"""Of Stable Diffusion 1.x, which single files do not hold."""
 
 MAX_SIZE = 1024  # latents a side
 PIPELINES = ("StableDiffusion", "LatentConsistencyModel")  # how the classes of its folders begin
@@ -34,8 +56,10 @@ SPACINGS = {"DDIMScheduler": "leading", "PNDMScheduler": "leading", "LCMSchedule
 
 
 def plan_import(found: Found) -> Plan | None:
-    """The plan for a folder with a UNet and an autoencoder of Stable Diffusion, or None."""
+    """The plan for a folder or a single file of Stable Diffusion, or None."""
     index = found.table("model_index.json")
+    if not index:
+        return plan_file(found)
     if not str(index.get("_class_name", "")).startswith(PIPELINES):
         return None
     unet = unet_config(found.table("unet/config.json"))
@@ -62,23 +86,70 @@ def plan_import(found: Found) -> Plan | None:
             files[f"tokenizer{number}.json"] = read_tokenizer(found, f"tokenizer{number}")
     if "image_encoder/config.json" in found.files:
         networks["image_encoder"] = image_encoder(found)
-    return Plan(
-        title=f"{kind} (diffusers layout)",
-        name=kind + _variant(unet, is_turbo),
-        system="stable_diffusion",
-        networks=networks,
-        settings={
-            "diffusion": diffusion,
-            "size": _size(found) * autoencoder.downsampling,
-            "is_distilled": False,
-            "steps": 4 if is_turbo or is_consistent else 20,
-            "guidance": 1.0 if is_turbo else 8.5 if is_consistent else 7.5,
-        },
+    return _plan(
+        found,
+        networks,
+        kind=kind + _variant(unet, is_turbo),
+        layout="diffusers layout",
+        size=_size(found) * autoencoder.downsampling,
+        diffusion=diffusion,
         files=files,
-        licence=found.licence() or "not stated in the folder; Stable Diffusion's is an OpenRAIL",
-        origin="a Stable Diffusion model in the layout of the diffusers library",
-        notes=("Its safety checker, where it has one, is no part of this model.",),
+        is_turbo=is_turbo,
     )
+
+
+def plan_file(found: Found) -> Plan | None:
+    """The plan for a single file of Stable Diffusion 1.x with a tokenizer's files beside it."""
+    source = _whole_file(found)
+    if source is None:
+        return None
+    width = source.entries.get(f"{original.UNET_PREFIX}{TEXT_KEY}.weight")
+    if width is None or width.shape[1:] != (STABLE_DIFFUSION_1.context_width,):
+        raise CheckpointError(
+            f"{source.where}: as a single file only Stable Diffusion 1.x is known; "
+            "give the diffusers folder of this model"
+        )
+    tokenizers = [one for one in found.folders() if f"{one}/vocab.json".lstrip("/") in found.files]
+    if not tokenizers:
+        raise CheckpointError(
+            f"{source.where} holds no vocabulary: give the tokenizer folder of a Stable "
+            "Diffusion 1 as well"
+        )
+    conv_in = source.entries[f"{original.UNET_PREFIX}input_blocks.0.0.weight"]
+    unet = replace(STABLE_DIFFUSION_1, in_channels=conv_in.shape[1])
+    text = TextEncoderConfig(
+        text=VIT_L_14.text, embedding_size=None, activation=VIT_L_14.activation, reads="last"
+    )
+    unet_source = source.below(original.UNET_PREFIX).renamed(original.unet_name)
+    vae_source = source.below(original.AUTOENCODER_PREFIX).renamed(original.autoencoder_name)
+    text_source = source.below(original.TEXT_PREFIX)
+    networks = {
+        "denoiser": network("unet", unet, UNET, unet_source),
+        "autoencoder": network("kl_autoencoder", STABLE_DIFFUSION, AUTOENCODER, vae_source),
+        "text_encoder": network("clip_text", text, TEXT, text_source, DROPPED),
+    }
+    return _plan(
+        found,
+        networks,
+        kind="stable-diffusion-1" + _variant(unet, is_turbo=False),
+        layout="single file",
+        size=512,
+        diffusion=read_scheduler(FIRST_SCHEDULER, is_consistent=False),
+        files={"tokenizer.json": read_tokenizer(found, tokenizers[0])},
+    )
+
+
+def _whole_file(found: Found) -> Source | None:
+    """The first file that holds a UNet among other parts; folders with a config hold one part."""
+    for folder in found.folders():
+        if f"{folder}/config.json".lstrip("/") in found.files:
+            continue
+        for name in found.weights(folder):
+            if found.kind(name) != "flax":
+                source = found.source(name)
+                if f"{original.UNET_PREFIX}input_blocks.0.0.weight" in source:
+                    return source
+    return None
 
 
 def read_scheduler(values: Mapping[str, Any], is_consistent: bool) -> dict[str, Any]:
@@ -103,6 +174,38 @@ def read_scheduler(values: Mapping[str, Any], is_consistent: bool) -> dict[str, 
         "ends_clean": name not in ENDS_CLEAN or settings.read("set_alpha_to_one", ENDS_CLEAN[name]),
         "is_consistent": is_consistent,
     }
+
+
+def _plan(
+    found: Found,
+    networks: Mapping[str, Network],
+    *,
+    kind: str,
+    layout: str,
+    size: int,
+    diffusion: dict[str, Any],
+    files: Mapping[str, bytes],
+    is_turbo: bool = False,
+) -> Plan:
+    """What both layouts come to."""
+    is_consistent = diffusion["is_consistent"]
+    return Plan(
+        title=f"{kind} ({layout})",
+        name=kind,
+        system="stable_diffusion",
+        networks=networks,
+        settings={
+            "diffusion": diffusion,
+            "size": size,
+            "is_distilled": False,
+            "steps": 4 if is_turbo or is_consistent else 20,
+            "guidance": 1.0 if is_turbo else 8.5 if is_consistent else 7.5,
+        },
+        files=files,
+        licence=found.licence() or "not stated in the folder; Stable Diffusion's is an OpenRAIL",
+        origin="a Stable Diffusion model",
+        notes=("Its safety checker, where it has one, is no part of this model.",),
+    )
 
 
 def _variant(unet: UNetConfig, is_turbo: bool) -> str:
