@@ -73,7 +73,7 @@ class Leases:
                 )
             else:
                 model.capabilities = facts
-            session.add(
+            session.merge(  # again after an answer of the database that was lost
                 Worker(
                     id=self.worker,
                     model=capabilities.model,

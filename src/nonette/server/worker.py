@@ -106,7 +106,6 @@ class WorkerLoop:
                 self._refuse(claim, error)
         if not readable:
             return
-        start = time.perf_counter()
         with Pulse(self.leases, readable, self.stopping) as pulse:
             try:
                 drawings = self.engine.draw(requests, pulse.note, pulse.should_stop)
@@ -116,13 +115,16 @@ class WorkerLoop:
             except Exception as error:
                 self._recover(readable, error)
                 return
+            start = time.perf_counter()
             try:
                 self._keep(readable, drawings)
             except OSError:
                 self.leases.release(readable)  # those that were finished have ended already
                 raise
+        # The engine's own seconds, since loading a network happens once and not for every batch.
+        seconds = max(drawing.seconds for drawing in drawings) + time.perf_counter() - start
         cost = sum(claim.cost for claim in readable)
-        self.leases.measured(self.capabilities.model, cost, time.perf_counter() - start)
+        self.leases.measured(self.capabilities.model, cost, seconds)
 
     def _keep(self, claims: Sequence[Claim], drawings: Sequence[Drawing]) -> None:
         for claim, drawing in zip(claims, drawings, strict=True):

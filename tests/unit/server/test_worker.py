@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from live_server import draw_all
+from nonette.cli.worker import _end
 from nonette.core.errors import InputError
 from nonette.core.flat import FlatEngine
 from nonette.provenance.encode import read
@@ -214,3 +215,69 @@ def test_the_loop_runs_until_told_and_leaves(database, settings, queue, wish):
         from nonette.server.tables import Worker
 
         assert session.query(Worker).count() == 0
+
+
+def test_files_are_on_disk_before_their_names_and_their_names_before_their_rows(
+    loop, queue, wish, monkeypatch
+):
+    """The order that a power cut at any moment leaves whole."""
+    queue.submit(wish(num_pictures=2))
+    claims = loop.leases.claim("flat")
+    steps = []
+    sync, rename, finish = os.fsync, os.replace, loop.leases.finish
+
+    def syncs(descriptor):
+        target = os.readlink(f"/proc/self/fd/{descriptor}")
+        steps.append("folder" if os.path.isdir(target) else "file")
+        sync(descriptor)
+
+    def renames(before, after):
+        steps.append("name")
+        rename(before, after)
+
+    def finishes(*arguments, **facts):
+        steps.append("row")
+        return finish(*arguments, **facts)
+
+    monkeypatch.setattr(results.os, "fsync", syncs)
+    monkeypatch.setattr(results.os, "replace", renames)
+    monkeypatch.setattr(loop.leases, "finish", finishes)
+    loop.work(claims)
+    assert steps == ["file", "name", "file", "name", "folder", "folder", "row"]
+
+
+def test_what_was_committed_survives_a_power_cut(database):
+    """SQLite's own word for it: a log that is synced at every commit."""
+    for lend in (database.read, database.write):
+        with lend() as session:
+            connection = session.connection()
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+
+
+def test_the_first_signal_lets_the_batch_finish_and_the_second_puts_it_back(loop, queue, wish):
+    view, engine = queue.submit(wish()), Slow()
+    loop.engine = engine
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    assert engine.has_begun.wait(10)
+    _end(loop, at_once=False)
+    time.sleep(0.2)
+    assert thread.is_alive() and not loop.stopping.is_set()
+    _end(loop, at_once=True)
+    thread.join(5)
+    assert not thread.is_alive()
+    assert queue.look(view.id).state == "waiting"
+
+
+def test_a_worker_drains_no_longer_than_it_may(loop, queue, wish):
+    loop.settings = loop.settings.model_copy(update={"drain_seconds": 0.2})
+    view, engine = queue.submit(wish()), Slow()
+    loop.engine = engine
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    assert engine.has_begun.wait(10)
+    _end(loop, at_once=False)
+    thread.join(5)
+    assert not thread.is_alive() and engine.steps < 80
+    assert queue.look(view.id).state == "waiting"
