@@ -72,17 +72,7 @@ class DiffusionObjective(Objective):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
-        self.scenes = LatentScenes(
-            world=settings.world,
-            seed=settings.data_seed,
-            resolution=settings.resolution,
-            autoencoder=settings.autoencoder,
-            tokenizer=settings.tokenizer,
-            text_length=settings.network.text_length,
-            dropped_captions=settings.dropped_captions,
-            masked_share=settings.masked_share,
-            distinct=settings.distinct,
-        )
+        self.scenes = scenes_of(settings)
         network = DiT(settings.network)
         if settings.start:
             network.load_state_dict(trained_dit(settings.start).state_dict())
@@ -119,6 +109,21 @@ class DiffusionObjective(Objective):
     def export(self, networks: nn.ModuleDict) -> Export:
         """The whole system: transformer, autoencoder, tokenizer and vocabulary."""
         return exported(networks, self.scenes, self.settings.drawing)
+
+
+def scenes_of(settings: Settings) -> LatentScenes:
+    """What these settings train on."""
+    return LatentScenes(
+        world=settings.world,
+        seed=settings.data_seed,
+        resolution=settings.resolution,
+        autoencoder=settings.autoencoder,
+        tokenizer=settings.tokenizer,
+        text_length=settings.network.text_length,
+        dropped_captions=settings.dropped_captions,
+        masked_share=settings.masked_share,
+        distinct=settings.distinct,
+    )
 
 
 def noise_generator(step: int) -> torch.Generator:

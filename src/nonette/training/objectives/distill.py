@@ -18,7 +18,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from nonette.training import pictures
-from nonette.training.latent_scenes import LatentScenes
 from nonette.training.objective import Batch, Export, Objective
 from nonette.training.objectives.diffusion import (
     Settings as DiffusionSettings,
@@ -29,6 +28,7 @@ from nonette.training.objectives.diffusion import (
     drawn_examples,
     exported,
     noise_generator,
+    scenes_of,
     trained_dit,
 )
 
@@ -59,17 +59,7 @@ class DistillObjective(Objective):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
-        self.scenes = LatentScenes(
-            world=settings.world,
-            seed=settings.data_seed,
-            resolution=settings.resolution,
-            autoencoder=settings.autoencoder,
-            tokenizer=settings.tokenizer,
-            text_length=settings.network.text_length,
-            dropped_captions=settings.dropped_captions,
-            masked_share=settings.masked_share,
-            distinct=settings.distinct,
-        )
+        self.scenes = scenes_of(settings)
         self.teacher = trained_dit(settings.teacher).eval().requires_grad_(False)
         student = copy.deepcopy(self.teacher)
         if settings.start:
