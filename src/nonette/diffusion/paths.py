@@ -28,6 +28,11 @@ SKIPS_LAST = ("dpmpp_2m", "dpmpp_2m_sde", "unipc")  # samplers whose published g
 class Path(Protocol):
     """The two kinds below."""
 
+    @property
+    def sampler(self) -> str:
+        """The name of the sampler that suits it, where nobody says."""
+        ...
+
     def grid(self, num_steps: int, sampler: str) -> tuple[float, ...]:
         """The sigmas of a whole drawing, num_steps + 1 of them, falling."""
         ...
@@ -52,6 +57,11 @@ class Straight:
 
     shift: float = 1.0
     time_scale: float = 1.0
+
+    @property
+    def sampler(self) -> str:
+        """Second order at one call a step."""
+        return "dpmpp_2m"
 
     def grid(self, num_steps: int, sampler: str) -> tuple[float, ...]:
         """Times in equal steps from 1 to 0, then shifted."""
@@ -95,6 +105,14 @@ class Tabled:
     ends_clean: bool = True
     is_consistent: bool = False
 
+    @property
+    def sampler(self) -> str:
+        """What it was distilled for, where it was; "trailing" times mark models of few steps."""
+        if self.is_consistent:
+            return "lcm"
+        is_for_few_steps = self.spacing == "trailing" and not self.has_zero_snr
+        return "euler_ancestral" if is_for_few_steps else "dpmpp_2m"
+
     @cached_property
     def table(self) -> np.ndarray:
         """The sigma of every timestep."""
@@ -105,12 +123,15 @@ class Tabled:
 
     def grid(self, num_steps: int, sampler: str) -> tuple[float, ...]:
         """As the published configurations space them for this sampler."""
-        times = schedules.spaced_times(
-            num_steps,
-            "trailing" if self.is_consistent else self.spacing,
-            offset=self.offset,
-            skips_last=sampler in SKIPS_LAST,
-        )
+        if self.is_consistent:
+            times = schedules.consistency_times(num_steps)
+        else:
+            times = schedules.spaced_times(
+                num_steps,
+                self.spacing,
+                offset=self.offset,
+                skips_last=sampler in SKIPS_LAST,
+            )
         ends_early = not self.ends_clean and sampler in ("ddim", "plms")
         last = float(self.table[0]) if ends_early else 0.0
         return schedules.grid(schedules.sigmas_of_times(times, self.table), last)

@@ -122,6 +122,25 @@ def spaced_times(
     return np.minimum(times, num_train_steps - 1)
 
 
+def consistency_times(
+    num_steps: int, *, num_train_steps: int = 1000, num_distilled: int = 50
+) -> np.ndarray:
+    """The timesteps that latent consistency models visit, falling; Luo et al. (2023), section 4.3.
+
+    Args:
+        num_steps: Steps of the drawing, 1 to `num_distilled`.
+        num_train_steps: T.
+        num_distilled: Of the grid it was distilled on, of which these are a part.
+
+    Raises:
+        InputError: There are fewer than 1 or more than `num_distilled` steps.
+    """
+    if not 1 <= num_steps <= num_distilled:
+        raise InputError("steps", num_steps, f"this model draws in 1 to {num_distilled} steps")
+    chosen = np.floor(np.linspace(0, num_distilled, num_steps, endpoint=False))
+    return (num_distilled - chosen) * (num_train_steps // num_distilled) - 1
+
+
 def sigmas_of_times(times: np.ndarray, table: np.ndarray) -> np.ndarray:
     """The sigmas of timesteps 0 to T - 1; between two of them as linear in sigma."""
     return np.interp(times, np.arange(len(table)), table)

@@ -56,6 +56,7 @@ class Denoiser(Protocol):
     grid_size: int | None
     takes_masks: bool
     takes_steps: bool
+    takes_guidance: bool
 
     def read(self, text_ids: Tensor) -> Tensor:
         """Ids (R, L) → states (R, L, D)."""
@@ -76,6 +77,7 @@ class Transformer:
     """Our `DiT`."""
 
     takes_masks = takes_steps = True
+    takes_guidance = False  # unless it was distilled, which the checkpoint's settings say
 
     def __init__(self, dit: DiT) -> None:
         self.dit = dit
@@ -117,6 +119,7 @@ class Published:
         text = text_encoder.config.text
         self.text_length, self.num_words = text.length, text.vocabulary_size
         self.latent_channels = latent_channels
+        self.takes_guidance = unet.config.guidance_width is not None
         self.takes_masks = unet.config.in_channels == 2 * latent_channels + 1
         if not self.takes_masks and unet.config.in_channels != latent_channels:
             raise ValueError(
@@ -141,7 +144,7 @@ class Published:
         """Whatever the checkpoint says it predicts, at a timestep."""
         dtype = self.unet.conv_in.weight.dtype
         text, mask, known = (one.to(dtype) for one in (rows.text, rows.mask, rows.known))
-        guidance = rows.guidance if self.unet.config.guidance_width is not None else None
+        guidance = rows.guidance if self.takes_guidance else None
 
         def ask(x: Tensor, time: Tensor) -> Tensor:
             x = x.to(dtype)

@@ -49,7 +49,7 @@ from nonette.pipelines._steps import (
 
 MAX_PREVIEWS = 9
 NUM_SEATS = 9  # candidates drawn together, where the checkpoint's settings do not say
-STEPS, SAMPLER = 25, "dpmpp_2m"  # where neither they nor the request do
+STEPS = 25  # where neither they nor the request do
 BLEND_STRENGTH = 0.6  # how far two pictures go back into noise to become one
 LONG_STEPS = (by_name("euler"), by_name("ddim"))  # samplers whose step is one straight line
 NOBODY = Job(prompt="", seeds=())
@@ -187,7 +187,7 @@ class StableDiffusion:
 
     def _walk(self, job: Job) -> Walk:
         """How the job is sampled, and how many of its steps are left after its source."""
-        sampler = job.sampler or str(self.settings.get("sampler", SAMPLER))
+        sampler = job.sampler or str(self.settings.get("sampler", self.path.sampler))
         num_steps = job.steps or int(self.settings.get("steps", STEPS))
         if by_name(sampler) not in LONG_STEPS and self.has_long_steps:
             raise InputError("sampler", sampler, "this model, made for few long steps, has euler")
@@ -272,11 +272,10 @@ class StableDiffusion:
         self, jobs: Sequence[Job], walk: Walk, memory: Mapping[str, Tensor], view: View
     ) -> Denoise:
         """The denoiser of a group's rows with their prompts and guidance."""
-        is_distilled = bool(self.settings.get("is_distilled", False))
         scale = torch.tensor([float(job.guidance) for job in jobs], device=self._device())
         is_away = torch.tensor([bool(job.negative_prompt.strip()) for job in jobs])
         inside = torch.zeros_like(scale)  # the guidance that the network's own answer holds
-        if is_distilled:
+        if self.has_long_steps or self.denoiser.takes_guidance:
             inside = torch.where(is_away.to(scale.device), 0.0, scale - 1)
             scale = torch.where(is_away.to(scale.device), scale, 1.0)
 

@@ -188,7 +188,7 @@ PUBLISHED: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "LCM": (
         lambda: ours(
             by_name("lcm"),
-            schedules.grid(TABLE[[999, 759, 499, 259]]),
+            schedules.grid(schedules.sigmas_of_times(schedules.consistency_times(4), TABLE)),
             EXACT,
             wrap=functools.partial(consistency, time_of=EXACT),
         ),

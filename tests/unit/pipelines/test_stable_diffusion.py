@@ -242,8 +242,8 @@ def test_a_distilled_network_guides_itself_in_one_call_a_step() -> None:
 
 
 def test_a_latent_consistency_model_is_told_the_guidance() -> None:
-    settings = {"is_distilled": True, "sampler": "lcm"}
-    system = make("lcm", **settings, steps=2)
+    diffusion = {"kind": "tabled", "is_consistent": True}
+    system = build("lcm", sampler="lcm", steps=2, diffusion=diffusion)
     assert not same(system([CAT])[0], system([one(CAT, guidance=8.0)])[0])
 
 
