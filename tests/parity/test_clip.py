@@ -12,6 +12,8 @@ import foreign_files
 from nonette.checkpoints import importing
 from nonette.checkpoints.foreign.folder import Found
 from nonette.checkpoints.format import read
+from nonette.checkpoints.importers import open_clip
+from nonette.core.errors import CheckpointError
 from nonette.text.published import clip_tokenizer
 from nonette.text.tokenizer import Tokenizer
 
@@ -90,3 +92,96 @@ def test_ids(pad):
         prompt = prompt.replace("!", "?") if pad == "!" else prompt
         want = theirs(prompt, padding="max_length", truncation=True, max_length=77)["input_ids"]
         assert ours.encode(prompt, 77) == want, prompt
+
+
+def openai_names(state):
+    """A state dict of transformers in the names of OpenAI's own code."""
+    block = {
+        "layer_norm1": "ln_1",
+        "layer_norm2": "ln_2",
+        "self_attn.out_proj": "attn.out_proj",
+        "mlp.fc1": "mlp.c_fc",
+        "mlp.fc2": "mlp.c_proj",
+    }
+    outside = {
+        "vision_model.pre_layrnorm": "visual.ln_pre",
+        "vision_model.post_layernorm": "visual.ln_post",
+        "text_model.final_layer_norm": "ln_final",
+    }
+    named = {
+        "logit_scale": state["logit_scale"],
+        "visual.class_embedding": state["vision_model.embeddings.class_embedding"],
+        "visual.conv1.weight": state["vision_model.embeddings.patch_embedding.weight"],
+        "visual.positional_embedding": state["vision_model.embeddings.position_embedding.weight"],
+        "visual.proj": state["visual_projection.weight"].T,
+        "token_embedding.weight": state["text_model.embeddings.token_embedding.weight"],
+        "positional_embedding": state["text_model.embeddings.position_embedding.weight"],
+        "text_projection": state["text_projection.weight"].T,
+    }
+    for kind in ("weight", "bias"):
+        for theirs, ours in outside.items():
+            named[f"{ours}.{kind}"] = state[f"{theirs}.{kind}"]
+        for tower, ours in (("vision_model", "visual.transformer"), ("text_model", "transformer")):
+            for i in range(2):
+                layer, blocks = f"{tower}.encoder.layers.{i}", f"{ours}.resblocks.{i}"
+                named[f"{blocks}.attn.in_proj_{kind}"] = torch.cat(
+                    [state[f"{layer}.self_attn.{one}_proj.{kind}"] for one in "qkv"]
+                )
+                for theirs, our_name in block.items():
+                    named[f"{blocks}.{our_name}.{kind}"] = state[f"{layer}.{theirs}.{kind}"]
+    return named
+
+
+@pytest.mark.parametrize("form", ["openai", "open_clip"])
+def test_openais_own_names(tmp_path, monkeypatch, form):
+    """The very same tensors as from transformers' names; heads and activation from the config."""
+    monkeypatch.setattr(open_clip, "HEAD_WIDTH", 8)
+    monkeypatch.setenv("NONETTE_HOME", str(tmp_path / "home"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs, ours = theirs_and_ours(tmp_path / "clip", "quick_gelu")
+    folder = tmp_path / "again"
+    folder.mkdir()
+    foreign_files.write_vocabulary(folder)
+    state = openai_names(theirs.state_dict())
+    if form == "openai":
+        state |= {name: torch.tensor(1) for name in open_clip.ARCHIVE_MARKS}
+        torch.save({name: tensor.half() for name, tensor in state.items()}, folder / "ViT.pt")
+    else:
+        model = {
+            "quick_gelu": True,
+            "vision_cfg": {"mlp_ratio": 1.5},
+            "text_cfg": {"heads": 2},
+        }
+        (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model}))
+        torch.save({f"module.{name}": tensor for name, tensor in state.items()}, folder / "a.bin")
+    found = Found([folder])
+    importer, plan = importing.recognise(found)
+    assert importer == "open_clip"
+    again = read(importing.write(plan, found, importer, "again"))
+    assert again.tokenizer().encode("at", 4) == [513, 512, 514, 0]
+    if form == "openai":
+        assert plan.networks["clip"].config.activation == "quick_gelu"
+        want = {name: tensor.half().float() for name, tensor in ours.state_dict().items()}
+    else:
+        assert plan.networks["clip"].config == ours.config
+        want = ours.state_dict()
+    got = again.network("clip").state_dict()
+    assert got.keys() == want.keys()
+    assert all(torch.equal(got[name], want[name]) for name in want)
+
+
+def test_without_its_config_openclip_is_refused(tmp_path):
+    state = openai_names(
+        transformers.CLIPModel(
+            transformers.CLIPConfig(
+                **{
+                    key: value | {"num_hidden_layers": 2} if isinstance(value, dict) else value
+                    for key, value in foreign_files.CONFIG.items()
+                }
+            )
+        ).state_dict()
+    )
+    torch.save(state, tmp_path / "open_clip_pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="heads and activation are unknown"):
+        importing.recognise(Found([tmp_path]))

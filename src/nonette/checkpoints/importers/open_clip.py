@@ -125,7 +125,7 @@ def read_config(source: Source, values: Mapping[str, Any]) -> CLIPConfig:
             patch_size=patch,
             width=width,
             num_layers=_num_layers(source, "visual.transformer.resblocks."),
-            num_heads=width // _number(vision, "head_width", HEAD_WIDTH),
+            num_heads=_heads(width, _number(vision, "head_width", HEAD_WIDTH)),
             hidden=hidden,
             stem_channels=(),
             mean=_colour(preprocess.get("mean", OPENAI_MEAN)),
@@ -136,7 +136,7 @@ def read_config(source: Source, values: Mapping[str, Any]) -> CLIPConfig:
             length=length,
             width=text_width,
             num_layers=_num_layers(source, "transformer.resblocks."),
-            num_heads=_number(text, "heads", text_width // HEAD_WIDTH),
+            num_heads=_number(text, "heads", _heads(text_width, HEAD_WIDTH)),
             end_token=vocabulary_size - 1,
             is_causal=True,
         ),
@@ -211,6 +211,11 @@ def _unpacked(content: bytes, name: str) -> bytes:
     if len(text) > MAX_WORDS_BYTES:
         raise CheckpointError(f"{name} unpacks to more than {MAX_WORDS_BYTES:,} bytes")
     return text
+
+
+def _heads(width: int, head_width: int) -> int:
+    """How many heads of that width; at least one, whatever the shapes say."""
+    return max(1, width // head_width)
 
 
 def _inner(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
