@@ -64,6 +64,9 @@ class Paper:
             self.files["model_index.json"] = {"_class_name": kind}
             self.files["scheduler/scheduler_config.json"] = SCHEDULER
 
+    def folders(self) -> list[str]:
+        return list(self.parts)
+
     def table(self, name: str) -> dict[str, Any]:
         return self.files.get(name, {})
 

@@ -65,6 +65,10 @@ def weights(found: Found, folder: str) -> Source:
     return found.only_source(folder)
 
 
+UNET_IGNORED = ("sample_size", "dropout", "upcast_attention", "use_linear_projection")
+"""Settings of UNets that say nothing about their mathematics."""
+
+
 class Settings:
     """A part's config file, of which every setting must be used, known not to matter, or off.
 
@@ -117,6 +121,26 @@ class Settings:
             raise self.refusal(name, value, f"it must have {count} entries, one a level")
         return tuple(value)
 
+    def attends(
+        self, default: Any, known: Mapping[str, tuple[bool, str]], count: int
+    ) -> tuple[bool, ...]:
+        """Whether each level of a UNet has attention, by the kinds of its blocks.
+
+        Args:
+            default: Of the kinds of blocks on the way down.
+            known: Of each kind: whether it has attention, and its like on the way up.
+            count: Levels.
+
+        Raises:
+            CheckpointError: A kind is another, or the way up is not that down turned round.
+        """
+        kinds = self.read("down_block_types", default)
+        if len(kinds) != count or any(kind not in known for kind in kinds):
+            choices = " or ".join(known)
+            raise self.refusal("down_block_types", kinds, f"it must be {count} of {choices}")
+        self.require(up_block_types=[known[kind][1] for kind in reversed(kinds)])
+        return tuple(known[kind][0] for kind in kinds)
+
     def require(self, **wanted: Any) -> None:
         """Check settings that the network takes for granted; the values are the defaults too.
 
@@ -149,7 +173,7 @@ class Settings:
         return CheckpointError(f"{self.where}: {InputError(name, value, limit)}")
 
 
-PIXEL_RES_BLOCK = (
+RES_BLOCK = (
     row("norm1", "norm_1"),
     row("conv1", "conv_1"),
     row("time_emb_proj", "time"),
@@ -181,22 +205,21 @@ PIXEL_UNET = (
     row("add_embedding.norm2", "text_pool.norm_out"),
     row("encoder_hid_proj", "context"),
     row("conv_in", "conv_in"),
-    *inside("down_blocks.#.resnets.#", "down.#.blocks.#.residual", PIXEL_RES_BLOCK),
+    *inside("down_blocks.#.resnets.#", "down.#.blocks.#.residual", RES_BLOCK),
     *inside("down_blocks.#.attentions.#", "down.#.blocks.#.attention", PIXEL_ATTENTION),
-    *inside("down_blocks.#.downsamplers.0", "down.#.resample", PIXEL_RES_BLOCK),
-    *inside("mid_block.resnets.0", "middle.residual_1", PIXEL_RES_BLOCK),
+    *inside("down_blocks.#.downsamplers.0", "down.#.resample", RES_BLOCK),
+    *inside("mid_block.resnets.0", "middle.residual_1", RES_BLOCK),
     *inside("mid_block.attentions.0", "middle.attention", PIXEL_ATTENTION),
-    *inside("mid_block.resnets.1", "middle.residual_2", PIXEL_RES_BLOCK),
-    *inside("up_blocks.#.resnets.#", "up.#.blocks.#.residual", PIXEL_RES_BLOCK),
+    *inside("mid_block.resnets.1", "middle.residual_2", RES_BLOCK),
+    *inside("up_blocks.#.resnets.#", "up.#.blocks.#.residual", RES_BLOCK),
     *inside("up_blocks.#.attentions.#", "up.#.blocks.#.attention", PIXEL_ATTENTION),
-    *inside("up_blocks.#.upsamplers.0", "up.#.resample", PIXEL_RES_BLOCK),
+    *inside("up_blocks.#.upsamplers.0", "up.#.resample", RES_BLOCK),
     row("conv_norm_out", "norm_out"),
     row("conv_out", "conv_out"),
 )
-PIXEL_ATTENDS = {"SimpleCrossAttnDownBlock2D": True, "ResnetDownsampleBlock2D": False}
-PIXEL_UP_OF_DOWN = {
-    "SimpleCrossAttnDownBlock2D": "SimpleCrossAttnUpBlock2D",
-    "ResnetDownsampleBlock2D": "ResnetUpsampleBlock2D",
+PIXEL_KINDS = {
+    "SimpleCrossAttnDownBlock2D": (True, "SimpleCrossAttnUpBlock2D"),
+    "ResnetDownsampleBlock2D": (False, "ResnetUpsampleBlock2D"),
 }
 PIXEL_TOLD = {None: "nothing", "identity": "vector", "timestep": "noise_level"}
 
@@ -207,22 +230,14 @@ def pixel_unet_config(values: Mapping[str, Any], where: str) -> PixelUNetConfig:
     Raises:
         CheckpointError: It is another network.
     """
-    settings = Settings(
-        values,
-        where,
-        ignored=("sample_size", "dropout", "upcast_attention", "use_linear_projection"),
-    )
+    settings = Settings(values, where, UNET_IGNORED)
     channels = settings.read("block_out_channels", (320, 640, 1280, 1280))
     count = len(channels)
-    kinds = settings.read("down_block_types", ())
-    if len(kinds) != count or any(kind not in PIXEL_ATTENDS for kind in kinds):
-        known = " or ".join(PIXEL_ATTENDS)
-        raise settings.refusal("down_block_types", kinds, f"it must be {count} of {known}")
+    attends = settings.attends((), PIXEL_KINDS, count)
     activation = settings.read("act_fn", "silu")
     divisor = float(settings.read("resnet_out_scale_factor", 1.0))
     is_activated_once = settings.read("resnet_skip_time_act", False)
     settings.require(
-        up_block_types=[PIXEL_UP_OF_DOWN[kind] for kind in reversed(kinds)],
         time_embedding_act_fn=activation if is_activated_once else None,
         mid_block_scale_factor=divisor,
         **PIXEL_TAKEN_FOR_GRANTED,
@@ -249,7 +264,7 @@ def pixel_unet_config(values: Mapping[str, Any], where: str) -> PixelUNetConfig:
         out_channels=settings.read("out_channels", 4),
         channels=channels,
         num_res_blocks=settings.levels("layers_per_block", 2, count),
-        has_attention=[PIXEL_ATTENDS[kind] for kind in kinds],
+        has_attention=attends,
         has_middle_attention=True,
         head_width=settings.read("attention_head_dim", 8),
         num_groups=settings.read("norm_num_groups", 32),

@@ -25,7 +25,13 @@ from nonette.checkpoints.importers._clip import (
     read_tokenizer,
     text_encoder,
 )
-from nonette.checkpoints.importers._diffusers import Settings, network, weights
+from nonette.checkpoints.importers._diffusers import (
+    RES_BLOCK,
+    UNET_IGNORED,
+    Settings,
+    network,
+    weights,
+)
 from nonette.checkpoints.importing import Network, Plan
 from nonette.checkpoints.tables import inside, row
 from nonette.core.errors import CheckpointError
@@ -233,14 +239,6 @@ def flat(weight: Tensor) -> Tensor:
     return weight.flatten(1) if weight.ndim == 4 else weight
 
 
-RES_BLOCK = (
-    row("norm1", "norm_1"),
-    row("conv1", "conv_1"),
-    row("time_emb_proj", "time"),
-    row("norm2", "norm_2"),
-    row("conv2", "conv_2"),
-    row("conv_shortcut", "shortcut"),
-)
 ATTENTION = (
     row("to_q", "query"),
     row("to_k", "key"),
@@ -327,8 +325,10 @@ def autoencoder_name(name: str) -> str:
     return name
 
 
-ATTENDS = {"CrossAttnDownBlock2D": True, "DownBlock2D": False}
-UP_OF_DOWN = {"CrossAttnDownBlock2D": "CrossAttnUpBlock2D", "DownBlock2D": "UpBlock2D"}
+BLOCK_KINDS = {
+    "CrossAttnDownBlock2D": (True, "CrossAttnUpBlock2D"),
+    "DownBlock2D": (False, "UpBlock2D"),
+}
 
 
 def unet_config(values: Mapping[str, Any], where: str = "unet/config.json") -> UNetConfig:
@@ -337,19 +337,12 @@ def unet_config(values: Mapping[str, Any], where: str = "unet/config.json") -> U
     Raises:
         CheckpointError: It is another network.
     """
-    settings = Settings(
-        values,
-        where,
-        ignored=("sample_size", "dropout", "upcast_attention", "use_linear_projection"),
-    )
+    settings = Settings(values, where, UNET_IGNORED)
     channels = settings.read("block_out_channels", (320, 640, 1280, 1280))
     count = len(channels)
-    kinds = settings.read("down_block_types", ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",))
-    if len(kinds) != count or any(kind not in ATTENDS for kind in kinds):
-        known = " or ".join(ATTENDS)
-        raise settings.refusal("down_block_types", kinds, f"it must be {count} of {known}")
+    default = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
+    attends = settings.attends(default, BLOCK_KINDS, count)
     settings.require(
-        up_block_types=[UP_OF_DOWN[kind] for kind in reversed(kinds)],
         mid_block_type="UNetMidBlock2DCrossAttn",
         act_fn="silu",
         addition_embed_type_num_heads=64,
@@ -381,7 +374,7 @@ def unet_config(values: Mapping[str, Any], where: str = "unet/config.json") -> U
         channels=channels,
         num_res_blocks=num_blocks.pop(),
         transformer_layers=[
-            num if ATTENDS[kind] else 0 for num, kind in zip(layers, kinds, strict=True)
+            num if attends_here else 0 for num, attends_here in zip(layers, attends, strict=True)
         ],
         middle_layers=layers[-1],
         num_heads=settings.levels("attention_head_dim", 8, count),  # misnamed by the library
