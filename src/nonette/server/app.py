@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import anyio.to_thread
 from fastapi import FastAPI
 
 from nonette.core.version import version
@@ -45,6 +46,8 @@ from nonette.server.routes import (
 from nonette.server.settings import Settings
 from nonette.server.uploads import Uploads
 
+THREADS = 200  # for routes; those that write wait for each other, and must not keep readers out
+
 
 def create_app(settings: Settings) -> FastAPI:
     """The API over the database that the settings name.
@@ -78,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         tasks = [
             asyncio.create_task(house.hub.run()),
             asyncio.create_task(keep(database, settings, metrics)),

@@ -57,5 +57,9 @@ def house_of(request: Request) -> House:
     return house
 
 
-Inside = Annotated[House, Depends(house_of)]
+async def _inside(request: Request) -> House:
+    return house_of(request)  # a coroutine, so that no thread is taken for it
+
+
+Inside = Annotated[House, Depends(_inside)]
 """A route's parameter that is the house."""

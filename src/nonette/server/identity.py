@@ -83,7 +83,7 @@ def identify(request: Request) -> Caller:
     return Caller(owner=owner, lane=lane, tier=house.settings.tiers["guest"])
 
 
-def operator(caller: Annotated[Caller, Depends(identify)]) -> Caller:
+def operator(caller: Caller) -> Caller:
     """The caller, who must be an operator.
 
     Raises:
@@ -97,7 +97,12 @@ def operator(caller: Annotated[Caller, Depends(identify)]) -> Caller:
 Asker = Annotated[Caller, Depends(identify)]
 """A route's parameter that is the caller; asking for it is what guards the route."""
 
-Operator = Annotated[Caller, Depends(operator)]
+
+async def _operator(caller: Asker) -> Caller:
+    return operator(caller)
+
+
+Operator = Annotated[Caller, Depends(_operator)]
 """A route's parameter that is the caller, who is an operator."""
 
 
