@@ -99,6 +99,7 @@ class StableDiffusion:
             picture). Pictures belong to its value.
         text_encoder: What reads for a UNet.
         previewer: A tiny decoder for previews; without, the autoencoder paints them.
+        **others: Parts that no model drawn here has; refused.
 
     Raises:
         ValueError: The parts do not fit each other.
@@ -116,7 +117,13 @@ class StableDiffusion:
         settings: Mapping[str, Any],
         text_encoder: TextEncoder | None = None,
         previewer: TAESD | None = None,
+        **others: Any,
     ) -> None:
+        if others:
+            raise ValueError(
+                f"it has {', '.join(sorted(others))}, as Stable Diffusion XL and image variations "
+                "have, which are not drawn yet"
+            )
         self.autoencoder = autoencoder
         self.previewer = previewer
         self.tokenizer = tokenizer

@@ -315,3 +315,15 @@ def test_without_jobs_nothing_is_drawn() -> None:
 def test_parts_that_do_not_fit_are_refused(change: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         change()
+
+
+def test_kinds_that_are_not_drawn_yet_are_refused_by_name() -> None:
+    system = make()
+    with pytest.raises(ValueError, match="it has image_encoder"):
+        StableDiffusion(
+            denoiser=system.denoiser.dit,  # type: ignore[attr-defined]
+            autoencoder=system.autoencoder,
+            tokenizer=Letters(),
+            settings=SETTINGS,
+            image_encoder=torch.nn.Identity(),
+        )
