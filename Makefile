@@ -19,9 +19,12 @@ serve: .venv/serve  # the API and a worker, on this machine
 test: .venv/test  # the tests, without the slow ones and those that need a GPU
 	.venv/bin/pytest $(FLAGS)
 
-check: .venv/test  # lint, format, types, imports
+check: .venv/test types  # lint, format, types, imports
 	.venv/bin/ruff check && .venv/bin/ruff format --check
 	.venv/bin/mypy && .venv/bin/lint-imports
+
+types:  # of the studio's modules, by TypeScript, which npx fetches
+	npx --yes --package=typescript@7.0.2 tsc --project src/nonette/web/jsconfig.json
 
 bench: .venv/core  # the benchmarks, one after the other
 	set -e; for bench in benchmarks/bench_*.py; do .venv/bin/python $$bench; done
@@ -49,4 +52,4 @@ clean:  # everything that was installed or cached; runs/ stays
 	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,serve]'
 	@touch $@
 
-.PHONY: draw serve test check bench train clean
+.PHONY: draw serve test check types bench train clean

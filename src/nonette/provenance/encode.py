@@ -78,17 +78,29 @@ def encode(
     return _encode(picture.pixels, settings, picture.model, format, with_prompt, quality)
 
 
-def encode_grid(drawing: Drawing, format: Format = "png", *, with_prompt: bool) -> bytes:
+def encode_grid(
+    drawing: Drawing,
+    format: Format = "png",
+    *,
+    with_prompt: bool,
+    caption: np.ndarray | None = None,
+) -> bytes:
     """All pictures of a drawing on one sheet; its record draws them all again.
 
     Args:
         drawing: What to write; best first, from left to right and top to bottom.
         format: As for `encode`.
         with_prompt: As for `encode`.
+        caption: A strip to put below the pictures; see `grid.captioned`.
+
+    Raises:
+        InputError: The caption does not fit the pictures.
     """
     first = drawing.pictures[0]
     listed = [{"seed": picture.seed, "score": picture.score} for picture in drawing.pictures]
     sheet = grid.compose([picture.pixels for picture in drawing.pictures])
+    if caption is not None:
+        sheet = grid.captioned(sheet, caption)
     return _encode(sheet, first.settings | {"pictures": listed}, drawing.model, format, with_prompt)
 
 

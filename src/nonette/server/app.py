@@ -32,6 +32,7 @@ from nonette.server.origins import Origins
 from nonette.server.queue import Queue
 from nonette.server.routes import (
     admin,
+    downloads,
     gallery,
     health,
     images,
@@ -42,6 +43,7 @@ from nonette.server.routes import (
     pictures,
     sdapi,
     session,
+    studio,
 )
 from nonette.server.settings import Settings
 from nonette.server.uploads import Uploads
@@ -101,6 +103,6 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     openapi.describe(app)
     dialect = (images, links, models, moderations, sdapi)
-    for routes in (health, jobs, pictures, gallery, session, admin, *dialect):
+    for routes in (health, jobs, pictures, gallery, session, admin, downloads, studio, *dialect):
         app.include_router(routes.router)
     return app

@@ -1,0 +1,272 @@
+/** What a person can do, each one function; buttons and keys both come here. */
+
+import * as api from "./api.js";
+import { duration, keep, t } from "./i18n.js";
+import { chosenModel, isOpen, store } from "./store.js";
+
+const MAX_RANDOM_SEED = 2 ** 32;
+const MAX_SEED = 2 ** 53 - 1;
+const NOTICE_MS = 4000;
+const UNMANNED_MS = 4000; // a job that waits longer than this asks whether anyone is there to draw
+
+let stopFollowing = () => {};
+let noticeTimer = 0;
+let unmannedTimer = 0;
+
+/** Draw what the fields ask for. */
+export async function draw() {
+  const prompt = store.prompt.value;
+  if (!prompt.trim()) return document.getElementById("sentence")?.focus();
+  await send({
+    prompt,
+    model: store.model.value,
+    negative_prompt: store.negative.value,
+    size: store.size.value,
+    seed: whole(store.seed.value),
+    candidates: whole(store.candidates.value),
+  });
+}
+
+/** Draw the job on the page once more, as nine others. */
+export async function again() {
+  const job = store.job.value;
+  if (!job || isOpen(job)) return;
+  const { prompt, model, negative_prompt, size, seed, candidates, num_pictures } = job.request;
+  const model_ = store.models.value.find((one) => one.id === model);
+  const step = candidates ?? Math.max(num_pictures, model_?.capabilities?.default_candidates ?? 0);
+  const next = seed + step < MAX_SEED - 1024 ? seed + step : randomSeed();
+  if (store.seed.value) store.seed.value = String(next);
+  await send({ prompt, model, negative_prompt, size, seed: next, candidates });
+}
+
+/** @param {Record<string, unknown>} wish */
+async function send(wish) {
+  if (store.isSending.value) return;
+  store.isSending.value = true;
+  store.failure.value = null;
+  store.rules.value = [];
+  const given = Object.entries(wish).filter(([, value]) => value !== null && value !== undefined);
+  try {
+    const key = crypto.getRandomValues(new Uint32Array(4)).join("-");
+    const job = await twice(() => api.submit({ ...Object.fromEntries(given), previews: true }, key));
+    store.open.value = -1;
+    show(job);
+    go({ job: job.id });
+  } catch (failure) {
+    fail(failure);
+    if (failure instanceof api.Failure && failure.kind === "refused") {
+      store.rules.value = await api.judge(String(wish.prompt)).catch(() => []);
+    }
+  } finally {
+    store.isSending.value = false;
+  }
+}
+
+/**
+ * A connection that broke may have broken after the server had the wish; its key makes it safe to
+ * send once more.
+ * @template T
+ * @param {() => Promise<T>} action
+ * @returns {Promise<T>}
+ */
+async function twice(action) {
+  try {
+    return await action();
+  } catch (failure) {
+    if (!(failure instanceof api.Failure) || failure.kind !== "offline") throw failure;
+    await new Promise((resume) => setTimeout(resume, 700));
+    return action();
+  }
+}
+
+/**
+ * Put a job on the page and follow it until it has ended.
+ * @param {api.Job} job
+ */
+export function show(job) {
+  stopFollowing();
+  clearTimeout(unmannedTimer);
+  const age = Math.max(0, Date.now() - 1000 * job.created_at);
+  store.startedAt.value = performance.now() - (isOpen(job) ? Math.min(age, 86_400_000) : 0);
+  store.isLost.value = store.isUnmanned.value = false;
+  store.failure.value = null;
+  store.job.value = job;
+  store.view.value = "draw";
+  if (!isOpen(job)) return;
+  unmannedTimer = window.setTimeout(askWhetherManned, UNMANNED_MS);
+  stopFollowing = api.follow(job.id, {
+    onJob(next) {
+      if (next.state !== "waiting") store.isUnmanned.value = false;
+      if (next.version >= (store.job.value?.version ?? 0)) store.job.value = next;
+    },
+    onLost: (isLost) => {
+      store.isLost.value = isLost;
+    },
+    onFailure: fail,
+  });
+}
+
+async function askWhetherManned() {
+  if (store.job.value?.state !== "waiting") return;
+  try {
+    store.isUnmanned.value = !(await api.isReady());
+  } catch {
+    // the connection is lost; following the job says so
+  }
+  unmannedTimer = window.setTimeout(askWhetherManned, UNMANNED_MS);
+}
+
+/** Fetch a job that an address names and show it. @param {string} id */
+export async function load(id) {
+  try {
+    const job = await api.look(id);
+    const { prompt, negative_prompt } = job.request;
+    store.prompt.value = prompt;
+    store.negative.value = negative_prompt ?? "";
+    show(job);
+  } catch (failure) {
+    fail(failure);
+  }
+}
+
+/**
+ * Show a picture of the history where it was drawn, enlarged.
+ * @param {api.Kept} kept
+ */
+export async function revisit(kept) {
+  go({ job: kept.job_id });
+  await load(kept.job_id);
+  store.open.value = store.job.value?.results.findIndex(({ id }) => id === kept.id) ?? -1;
+}
+
+/** Delete a job with its pictures. @param {string} id @returns {Promise<boolean>} whether it is gone */
+export async function remove(id) {
+  try {
+    await api.remove(id);
+  } catch (failure) {
+    fail(failure);
+    return false;
+  }
+  if (store.job.value?.id === id) clear();
+  return true;
+}
+
+/** Leave the job on the page to itself and start with an empty page. */
+export function clear() {
+  stopFollowing();
+  clearTimeout(unmannedTimer);
+  store.job.value = null;
+  store.isLost.value = store.isUnmanned.value = false;
+  store.failure.value = null;
+  store.open.value = -1;
+}
+
+/** End the job on the page. */
+export async function cancel() {
+  const job = store.job.value;
+  if (!job || !isOpen(job)) return;
+  try {
+    store.job.value = await api.cancel(job.id);
+    stopFollowing();
+  } catch (failure) {
+    fail(failure);
+  }
+}
+
+/** Put one of the model's example sentences into the field; another one each time. */
+export function surprise() {
+  const examples = chosenModel()?.capabilities?.example_prompts ?? [];
+  const others = examples.filter((example) => example !== store.prompt.value);
+  if (!others.length) return;
+  store.prompt.value = others[Math.floor(Math.random() * others.length)];
+  document.getElementById("sentence")?.focus();
+}
+
+/** Fill the fields with what drew a picture. @param {Record<string, any>} settings */
+export function use(settings) {
+  if (typeof settings.prompt === "string") store.prompt.value = settings.prompt;
+  store.negative.value = typeof settings.negative_prompt === "string" ? settings.negative_prompt : "";
+  store.seed.value = Number.isSafeInteger(settings.seed) ? String(settings.seed) : "";
+  const isKnown = store.models.value.some((model) => model.id === settings.model);
+  store.model.value = isKnown ? settings.model : "";
+  store.size.value = typeof settings.size === "string" ? settings.size : "auto";
+  const candidates = settings.candidates;
+  store.candidates.value = Number.isSafeInteger(candidates) && candidates >= 9 ? String(candidates) : "";
+  store.open.value = -1;
+  store.view.value = "draw";
+  const more = document.getElementById("more");
+  if (more instanceof HTMLDetailsElement) more.open = true;
+  document.getElementById("sentence")?.focus();
+}
+
+/** Read the settings out of a picture's file. @param {Blob} file */
+export async function recall(file) {
+  store.failure.value = null;
+  try {
+    const record = await api.recall(file);
+    use(record);
+    say(t(typeof record.prompt === "string" ? "recall.done" : "recall.wordless"));
+  } catch (failure) {
+    fail(failure);
+  }
+}
+
+/** @param {string} key */
+export async function signIn(key) {
+  await api.signIn(key);
+  store.needsKey.value = false;
+  store.failure.value = null;
+  store.models.value = await api.models();
+}
+
+/** @param {unknown} failure */
+export function fail(failure) {
+  if (!(failure instanceof api.Failure)) throw failure;
+  if (failure.kind === "key" && ["missing_api_key", "invalid_api_key"].includes(failure.code)) {
+    store.needsKey.value = true;
+  } else store.failure.value = failure;
+}
+
+/** Tell that something went well, for a few seconds. @param {string} text */
+export function say(text) {
+  store.notice.value = text;
+  clearTimeout(noticeTimer);
+  noticeTimer = window.setTimeout(() => {
+    store.notice.value = "";
+  }, NOTICE_MS);
+}
+
+/** @param {"auto" | "light" | "dark"} theme */
+export function paint(theme) {
+  keep("theme", theme);
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+/** Make the address name what is shown. @param {{job?: string, view?: "history"}} place */
+export function go(place) {
+  const query = new URLSearchParams(place).toString();
+  const address = query ? `?${query}` : location.pathname;
+  if (address !== location.search) history.pushState(null, "", address);
+}
+
+/** Show what the address names. */
+export async function arrive() {
+  const query = new URLSearchParams(location.search);
+  const id = query.get("job");
+  if (query.get("view") === "history") store.view.value = "history";
+  else {
+    store.view.value = "draw";
+    if (!id) clear();
+    else if (id !== store.job.value?.id) await load(id);
+  }
+}
+
+/** @param {string} text digits, as the form has checked @returns {number | null} */
+const whole = (text) => (text.trim() ? Number(text) : null);
+
+const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % MAX_RANDOM_SEED;
+
+/** How long is left, in words. @param {api.Job} job @returns {string} */
+export const left = (job) =>
+  job.estimated_seconds === null ? "" : t("queue.left", { time: duration(job.estimated_seconds) });

@@ -1,0 +1,73 @@
+/** Keys of the whole page, in one table; `?` shows it. Keys of the enlarged picture are its own. */
+
+import * as commands from "./commands.js";
+import { isTyping } from "./dom.js";
+import { signal } from "./signals.js";
+import * as share from "./share.js";
+import { store } from "./store.js";
+
+/** Whether the table of keys is shown. */
+export const isTableOpen = signal(false);
+
+/** @typedef {{keys: string[], does: string, run: (key: string) => void}} Shortcut */
+
+/** What single keys do while nobody types; `does` is the text's key. @type {Shortcut[]} */
+export const SHORTCUTS = [
+  { keys: ["/"], does: "keys.sentence", run: () => toSentence() },
+  { keys: ["r"], does: "keys.again", run: () => commands.again() },
+  { keys: ["x"], does: "keys.cancel", run: () => commands.cancel() },
+  { keys: ["z"], does: "keys.surprise", run: () => commands.surprise() },
+  { keys: [..."123456789"], does: "keys.open", run: (key) => enlarge(Number(key) - 1) },
+  { keys: ["s"], does: "keys.saveAll", run: () => share.saveAll() },
+  { keys: ["g"], does: "keys.saveSheet", run: () => share.saveSheet() },
+  { keys: ["c"], does: "keys.copy", run: () => share.copyLink() },
+  { keys: ["h"], does: "keys.history", run: () => turn() },
+  { keys: ["?"], does: "keys.show", run: () => (isTableOpen.value = true) },
+];
+
+/** Keys that work elsewhere than on the page itself, for the table. */
+export const OTHERS = [
+  { keys: ["Ctrl", "Enter"], does: "keys.draw" },
+  { keys: ["←", "→"], does: "keys.next" },
+  { keys: ["Esc"], does: "keys.close" },
+];
+
+/** Let the keys do what the table says. */
+export function listen() {
+  addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing) return;
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+      if (!isModal()) document.querySelector("form")?.requestSubmit();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping() || isModal()) return;
+    const found = SHORTCUTS.find(({ keys }) => keys.includes(event.key));
+    if (!found) return;
+    event.preventDefault();
+    found.run(event.key);
+  });
+}
+
+const isModal = () => document.querySelector("dialog[open]") !== null;
+
+function toSentence() {
+  if (store.view.value !== "draw") turn();
+  const field = document.getElementById("sentence");
+  if (field instanceof HTMLTextAreaElement) {
+    field.focus();
+    field.select();
+  }
+}
+
+/** @param {number} place */
+function enlarge(place) {
+  if (place < (store.job.value?.results.length ?? 0)) store.open.value = place;
+}
+
+/** To the earlier pictures and back. */
+export function turn() {
+  const job = store.job.value;
+  const isPast = store.view.value === "history";
+  commands.go(isPast ? (job ? { job: job.id } : {}) : { view: "history" });
+  store.view.value = isPast ? "draw" : "history";
+}
