@@ -50,7 +50,7 @@ class LiveServer:
             )
         line = self.process.stdout.readline()
         assert line.startswith("Nonette answers at "), line + self.log.read_text()
-        self.url = line.split()[-1]
+        self.url = line.split()[-1].replace("//0.0.0.0:", "//127.0.0.1:")
         self.client = self._new_client()
 
     def __enter__(self) -> LiveServer:

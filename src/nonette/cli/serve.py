@@ -40,6 +40,7 @@ def serve(
     """Draw for browsers and programs, over a queue that loses nothing."""
     _extras.need("serve")
     from nonette.server import logs
+    from nonette.server.accounts import Accounts
     from nonette.server.database import Database
     from nonette.server.settings import load
     from nonette.server.supervisor import Supervisor
@@ -66,6 +67,9 @@ def serve(
     supervisor = Supervisor(settings, commands)
     database = Database(settings.url)
     database.upgrade()
+    has_accounts = bool(Accounts(database).all())
     database.close()
     typer.echo(f"Nonette answers at {supervisor.address}")
+    if settings.needs_keys and not has_accounts:
+        typer.echo("Callers need a key; make one with: nonette admin add NAME", err=True)
     supervisor.run()

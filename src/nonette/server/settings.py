@@ -172,6 +172,12 @@ class Settings(BaseSettings):
         known = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
         return f"{known.get(scheme, scheme)}{colon}{rest}"
 
+    @property
+    def needs_keys(self) -> bool:
+        """Whether callers who are not at this machine must come with a key or a session."""
+        is_beyond = self.api_keys == "beyond-loopback" and not is_loopback(self.host)
+        return self.api_keys == "always" or is_beyond
+
     def environment(self) -> dict[str, str]:
         """The environment in which another process reads these very settings."""
         return {

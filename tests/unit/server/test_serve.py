@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import postgres
 from live_server import LiveServer
 from nonette.cli.main import main
 
@@ -96,6 +97,24 @@ import sys, urllib.request
 for line in urllib.request.urlopen(sys.argv[1]):
     print(line.decode(), end="", flush=True)
 """
+
+
+def test_a_server_on_postgresql_draws_and_keeps_its_jobs_over_a_restart(tmp_path, postgres_folder):
+    url = postgres.new_database(postgres_folder, "live")
+    with LiveServer(tmp_path, database_url=url) as server:
+        job = server.submit(key="once")
+        assert server.ended(job["id"])["state"] == "done"
+    assert not (tmp_path / "data" / "nonette.sqlite3").exists()
+    with LiveServer(tmp_path, database_url=url) as server:
+        again = server.submit(key="once")
+        assert again["id"] == job["id"] and len(again["results"]) == 9
+
+
+def test_beyond_loopback_the_operator_is_told_how_to_let_people_in(tmp_path):
+    with LiveServer(tmp_path, "--host", "0.0.0.0") as server:
+        answer = server.client.get("/api/jobs")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_api_key")
+        assert "nonette admin add" in server.log.read_text()
 
 
 def test_children_end_with_a_supervisor_that_is_killed(tmp_path):

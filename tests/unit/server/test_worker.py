@@ -239,8 +239,8 @@ def test_files_are_on_disk_before_their_names_and_their_names_before_their_rows(
         steps.append("row")
         return finish(*arguments, **facts)
 
-    monkeypatch.setattr(results.os, "fsync", syncs)
-    monkeypatch.setattr(results.os, "replace", renames)
+    monkeypatch.setattr(disk.os, "fsync", syncs)
+    monkeypatch.setattr(disk.os, "replace", renames)
     monkeypatch.setattr(loop.leases, "finish", finishes)
     loop.work(claims)
     assert steps == ["file", "name", "file", "name", "folder", "folder", "row"]
