@@ -175,14 +175,18 @@ class Condition(nn.Module):
         """Three numbers a picture, (B,) each, → (B, 6, D)."""
         joined = (
             self.time(self._embed(time * TIME_SCALE))
-            + self.step(self._embed(step * TIME_SCALE))
-            + self.guidance(self._embed(guidance * GUIDANCE_SCALE))
+            + self.step(self._apart(step * TIME_SCALE))
+            + self.guidance(self._apart(guidance * GUIDANCE_SCALE))
         )  # (B, inner)
         varied = self.head(F.silu(self.middle(F.silu(joined))))
         return rearrange(varied, "b (m d) -> b m d", m=NUM_MODULATIONS)
 
     def _embed(self, values: Tensor) -> Tensor:
         return sinusoids(values, self.inner).to(self.time.weight.dtype)
+
+    def _apart(self, values: Tensor) -> Tensor:
+        """What tells values from 0, which teaches nothing: a student starts as its teacher."""
+        return self._embed(values) - self._embed(torch.zeros_like(values))
 
 
 class Layer(nn.Module):

@@ -82,6 +82,13 @@ def test_without_step_and_guidance_they_are_nought() -> None:
     assert torch.equal(network(text=text, **given), network(text=text, **given, **nought))
 
 
+def test_training_without_them_leaves_them_without_effect() -> None:
+    network = DiT(CONFIG)
+    network(text=network.read(WORDS), **inputs()).sum().backward()
+    for unused in (network.condition.step, network.condition.guidance):
+        assert unused.weight.grad is not None and not unused.weight.grad.any()
+
+
 def test_pictures_do_not_see_each_other() -> None:
     network, given = make(), inputs()
     both = network(text=network.read(WORDS), **given)
