@@ -73,6 +73,19 @@ def show_model(
         typer.echo(f"\n{checkpoint.card.rstrip()}")
 
 
+@app.command("fetch")
+def fetch_model(
+    repository: Annotated[str, typer.Argument(help="A repository on the hub, as owner/name.")],
+    revision: Annotated[str, typer.Option(help="Which commit, tag or branch of it.")],
+) -> None:
+    """Fetch published weights from a hub into a folder; importing them is another command."""
+    from nonette.checkpoints import hub
+
+    folder = hub.fetch(repository, revision)
+    typer.echo(f"fetched into {folder}")
+    typer.echo(f"import it with: nonette models import {folder}", err=True)
+
+
 @app.command("import")
 def import_model(
     sources: Annotated[
