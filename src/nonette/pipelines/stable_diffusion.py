@@ -27,7 +27,7 @@ from einops import rearrange
 from torch import Tensor
 
 from nonette.core.errors import InputError
-from nonette.core.types import Progress, Task
+from nonette.core.types import MAX_GUIDANCE, Progress, Task
 from nonette.diffusion import guidance
 from nonette.diffusion.denoisers import Denoise, keeping
 from nonette.diffusion.multistep import by_name
@@ -94,9 +94,9 @@ class StableDiffusion:
         tokenizer: Text to ids.
         settings: Of the checkpoint. Read here are `diffusion` (see `diffusion.paths`), `steps`,
             `sampler`, `size` in pixels (of a UNet), `is_distilled` (guidance is an input and the
-            steps are long ones), `guidance_interval` in sigmas, `guidance_rescale`, and
-            `num_seats`, how many candidates are drawn together (always computed, even for one
-            picture). Pictures belong to its value.
+            steps are long ones), `most_guidance` that it learned, `guidance_interval` in sigmas,
+            `guidance_rescale`, and `num_seats`, how many candidates are drawn together (always
+            computed, even for one picture). Pictures belong to its value.
         text_encoder: What reads for a UNet.
         previewer: A tiny decoder for previews; without, the autoencoder paints them.
         **others: Parts that no model drawn here has; refused.
@@ -132,6 +132,7 @@ class StableDiffusion:
         self.path = path_of(settings)
         self.denoiser = _denoiser(denoiser, text_encoder, autoencoder)
         self.has_long_steps = self.denoiser.takes_steps and bool(settings.get("is_distilled"))
+        self.most_guidance = float(settings.get("most_guidance", MAX_GUIDANCE))
         self.side = self._latent_side()
         self._check_fit()
 
@@ -162,7 +163,7 @@ class StableDiffusion:
             uint8 (candidates, H, W, 3) a job, in the order of its seeds.
 
         Raises:
-            InputError: A job's sampler or number of steps is none this model has.
+            InputError: A job's sampler, number of steps or guidance is none this model has.
             Stopped: `should_stop` said so.
         """
         walks = [self._walk(job) for job in jobs]
@@ -198,6 +199,9 @@ class StableDiffusion:
         num_steps = job.steps or int(self.settings.get("steps", STEPS))
         if by_name(sampler) not in LONG_STEPS and self.has_long_steps:
             raise InputError("sampler", sampler, "this model, made for few long steps, has euler")
+        if self.has_long_steps and not 1 <= job.guidance <= self.most_guidance:
+            limit = f"this model learned to hold 1 to {self.most_guidance:g}"
+            raise InputError("guidance", job.guidance, limit)
         grid = self.path.grid(num_steps, sampler)
         strength = BLEND_STRENGTH if job.task == "blend" else job.strength
         if job.source is None:

@@ -239,6 +239,11 @@ def test_a_distilled_network_guides_itself_in_one_call_a_step() -> None:
     assert not same(drawn, away)
     with pytest.raises(InputError, match="sampler is 'heun', but this model"):
         system([one(CAT, sampler="heun")])
+    limited = make(is_distilled=True, most_guidance=6.0)
+    assert same(limited([one(CAT, seeds=(100,))])[0], drawn)
+    for scale in (0.5, 6.1):
+        with pytest.raises(InputError, match=f"guidance is {scale}, but .* hold 1 to 6"):
+            limited([one(CAT, guidance=scale)])
 
 
 def test_a_latent_consistency_model_is_told_the_guidance() -> None:

@@ -111,7 +111,8 @@ class DistillObjective(Objective):
 
     def export(self, networks: nn.ModuleDict) -> Export:
         """The whole system, to be drawn in few long steps."""
-        return exported(networks, self.scenes, self.settings.drawing)
+        learned = {"most_guidance": self.settings.most_guidance}
+        return exported(networks, self.scenes, self.settings.drawing | learned)
 
     def _num_levels(self) -> int:
         return (self.settings.finest // self.settings.coarsest).bit_length()
