@@ -76,7 +76,7 @@ def test_mistakes_are_one_line_and_status_2(tmp_path, capsys, words, said):
 
 
 def test_draining_ends_streams_and_leaves_the_rest_for_the_next_start(tmp_path):
-    with LiveServer(tmp_path, "--workers", "0", drain_seconds=5) as server:
+    with LiveServer(tmp_path, "--workers", "0", drain_seconds=60) as server:
         job = server.submit()
         stream = subprocess.Popen(
             [sys.executable, "-c", FOLLOW, f"{server.url}/api/jobs/{job['id']}/events"],
@@ -86,8 +86,8 @@ def test_draining_ends_streams_and_leaves_the_rest_for_the_next_start(tmp_path):
         assert "waiting" in stream.stdout.readline()
         start = time.monotonic()
         assert server.end() == 0
-        assert time.monotonic() - start < 4
-        stream.communicate(timeout=5)
+        assert time.monotonic() - start < 25  # the stream did not hold it up
+        stream.communicate(timeout=20)
     with LiveServer(tmp_path) as server:
         assert server.ended(job["id"])["state"] == "done"
 
