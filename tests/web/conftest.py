@@ -59,7 +59,7 @@ def open_page(browser):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("request", lambda one: is_ours(one.url, home) or troubles.append(one.url))
         page.goto(url)
-        page.wait_for_selector("#sentence")
+        page.wait_for_selector("#sentence", state="attached")
         return page
 
     yield open_page

@@ -157,7 +157,7 @@ def test_a_refusal_names_the_rule_and_the_words(page, server):
     assert all(word in alert.inner_text() for word in found["words"])
     page.get_by_role("button", name="Français").click()
     page.wait_for_selector("text=Les règles de ce serveur")
-    assert found["title_fr"] in page.locator(".trouble").inner_text()
+    assert found["title_fr"] in page.locator(".draw .trouble").inner_text()
 
 
 def test_a_full_queue_is_told_apart(open_page, tmp_path):
@@ -181,7 +181,7 @@ def test_a_lost_connection_a_wrong_value_and_a_bug_are_told_apart(page):
     page.fill("#seed", "9999999999999999")
     draw(page, "too far")
     page.wait_for_selector("text=The server does not take this")
-    assert "seed" in page.locator(".trouble .said").inner_text()
+    assert "seed" in page.locator(".draw .trouble .said").inner_text()
 
 
 def test_words_that_the_model_never_saw_are_named(page):
@@ -210,7 +210,8 @@ def test_a_server_that_wants_a_key_asks_for_it(open_page, tmp_path, run_python):
         )
         key = re.search(r"sk-nonette-[\w-]+", made.stdout + made.stderr)
         assert key, made.stdout + made.stderr
-        page = open_page(server.url)
+        allowed = ["clipboard-read", "clipboard-write"]
+        page = open_page(server.url, permissions=allowed)
         page.get_by_label("Your key").fill("sk-nonette-000000000000-" + "x" * 43)
         page.get_by_role("button", name="Enter").click()
         page.wait_for_selector("dialog .warn:not([hidden])")
@@ -219,6 +220,15 @@ def test_a_server_that_wants_a_key_asks_for_it(open_page, tmp_path, run_python):
         page.wait_for_selector("dialog[open]", state="detached")
         draw(page, "let in")
         pictures(page)
+        page.get_by_role("button", name="Copy link").click()
+        page.wait_for_selector("text=Whoever has it sees these pictures, but not the sentence.")
+        address = page.evaluate("navigator.clipboard.readText()")
+        stranger = open_page(address)
+        stranger.wait_for_selector("text=Somebody shows you these pictures")
+        shown = stranger.locator("nonette-shared img")
+        assert shown.count() == 9 and stranger.locator("dialog[open]").count() == 0
+        assert shown.evaluate_all("all => all.map((one) => one.alt)")[0] == "Picture 1 of 9, shared"
+        assert "let in" not in stranger.content()
 
 
 def refused_sentence(server):

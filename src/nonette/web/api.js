@@ -1,56 +1,11 @@
 /** The one place that talks to the server. Whatever goes wrong is a `Failure` that says its kind. */
 
-/**
- * @typedef {object} Picture
- * @property {string} id
- * @property {string} url
- * @property {number} seed
- * @property {number | null} score
- * @property {number} width
- * @property {number} height
- *
- * @typedef {object} Job
- * @property {string} id
- * @property {"waiting" | "running" | "done" | "failed" | "cancelled" | "refused"} state
- * @property {number} version
- * @property {string} model
- * @property {Record<string, any>} request
- * @property {number | null} position
- * @property {number | null} estimated_seconds
- * @property {{done: number, total: number, phase: string}} progress
- * @property {{code: string, message: string} | null} reason
- * @property {string[]} unknown_words
- * @property {number | null} seconds
- * @property {number} created_at
- * @property {number | null} started_at
- * @property {number | null} finished_at
- * @property {Picture[]} results
- *
- * @typedef {object} Model
- * @property {string} id
- * @property {string} root
- * @property {{native_size: [number, number], default_candidates: number, tasks: string[],
- *   example_prompts: string[]} | null} capabilities
- *
- * @typedef {object} Kept a picture in one's history; `number` is where a page goes on
- * @property {number} number
- * @property {string} id
- * @property {string} job_id
- * @property {string} url
- * @property {string} prompt
- * @property {number} width
- * @property {number} height
- * @property {number} created_at
- * @property {boolean} is_favourite
- *
- * @typedef {object} Rule a rule that a sentence breaks
- * @property {string} name
- * @property {string} title
- * @property {string} title_fr
- * @property {string[]} words
- *
- * @typedef {"refused" | "full" | "offline" | "away" | "key" | "input" | "gone" | "bug"} Kind
- */
+/** @typedef {import("./types.js").Picture} Picture */
+/** @typedef {import("./types.js").Job} Job */
+/** @typedef {import("./types.js").Model} Model */
+/** @typedef {import("./types.js").Kept} Kept */
+/** @typedef {import("./types.js").Rule} Rule */
+/** @typedef {import("./types.js").Kind} Kind */
 
 const STATES = /** @type {const} */ (["waiting", "running", "done", "failed", "cancelled", "refused"]);
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -180,6 +135,12 @@ export const picture = (id) => json(`/api/pictures/${encodeURIComponent(id)}`);
 /** @param {string} id @param {boolean} isFavourite @returns {Promise<Kept>} */
 export const mark = (id, isFavourite) =>
   json(`/api/pictures/${encodeURIComponent(id)}`, "PATCH", { is_favourite: isFavourite });
+
+/** Make a link to a job's pictures for others. @param {string} id @returns {Promise<{token: string}>} */
+export const share = (id) => json("/api/shares", "POST", { job: id });
+
+/** @param {string} token @returns {Promise<Picture[]>} what such a link shows */
+export const shared = async (token) => (await json(`/api/shared/${encodeURIComponent(token)}`)).data;
 
 /** Delete a job and its pictures for good. @param {string} id @returns {Promise<null>} */
 export const remove = (id) => json(`/api/jobs/${encodeURIComponent(id)}`, "DELETE");

@@ -17,9 +17,11 @@ addEventListener("popstate", () => commands.arrive());
 
 try {
   const { kind } = await api.session();
-  if (kind === "none") store.needsKey.value = true;
+  store.isLocal.value = kind === "local";
+  if (new URLSearchParams(location.search).has("share")) await commands.arrive();
+  else if (kind === "none") store.needsKey.value = true;
   else {
-    store.models.value = await api.models();
+    await commands.learn();
     await commands.arrive();
   }
 } catch (failure) {

@@ -7,6 +7,7 @@ import { chosenModel, isOpen, store } from "./store.js";
 const MAX_RANDOM_SEED = 2 ** 32;
 const MAX_SEED = 2 ** 53 - 1;
 const NOTICE_MS = 4000;
+const LEARN_MS = 5000;
 const UNMANNED_MS = 4000; // a job that waits longer than this asks whether anyone is there to draw
 
 let stopFollowing = () => {};
@@ -216,7 +217,16 @@ export async function signIn(key) {
   await api.signIn(key);
   store.needsKey.value = false;
   store.failure.value = null;
+  store.isLocal.value = false;
+  await learn();
+}
+
+/** Ask what the models can do, until a worker of each has told. */
+export async function learn() {
   store.models.value = await api.models();
+  if (store.models.value.some((model) => model.capabilities === null)) {
+    setTimeout(() => learn().catch(() => {}), LEARN_MS); // a server that is away is told of elsewhere
+  }
 }
 
 /** @param {unknown} failure */
@@ -254,6 +264,12 @@ export function go(place) {
 export async function arrive() {
   const query = new URLSearchParams(location.search);
   const id = query.get("job");
+  const token = query.get("share");
+  if (token) {
+    store.view.value = "shared";
+    store.shared.value = await api.shared(token).catch(() => []);
+    return;
+  }
   if (query.get("view") === "history") store.view.value = "history";
   else {
     store.view.value = "draw";

@@ -64,10 +64,12 @@ function enlarge(place) {
   if (place < (store.job.value?.results.length ?? 0)) store.open.value = place;
 }
 
-/** To the earlier pictures and back. */
-export function turn() {
+/**
+ * To the earlier pictures or to drawing; without a name, to the one that is not shown.
+ * @param {"draw" | "history"} [name]
+ */
+export function turn(name = store.view.value === "draw" ? "history" : "draw") {
   const job = store.job.value;
-  const isPast = store.view.value === "history";
-  commands.go(isPast ? (job ? { job: job.id } : {}) : { view: "history" });
-  store.view.value = isPast ? "draw" : "history";
+  commands.go(name === "history" ? { view: "history" } : job ? { job: job.id } : {});
+  store.view.value = name;
 }

@@ -35,12 +35,20 @@ export async function saveSheet() {
   }
 }
 
-/** Put the page's address into the clipboard. */
+/** Put an address that shows the job into the clipboard: one for others, where there are others. */
 export async function copyLink() {
-  if (!store.job.value) return;
+  const job = store.job.value;
+  if (!job) return;
+  const isShared = !store.isLocal.value && job.results.length > 0;
+  let address = location.href;
   try {
-    await navigator.clipboard.writeText(location.href);
-    say(t("copied"));
+    if (isShared) address = `${location.origin}/?share=${(await api.share(job.id)).token}`;
+  } catch (failure) {
+    return fail(failure);
+  }
+  try {
+    await navigator.clipboard.writeText(address);
+    say(t(isShared ? "copied.shared" : "copied"));
   } catch {
     say(t("copy.failed"));
   }

@@ -22,8 +22,13 @@ export const store = {
   /** Whether the server wants a key first. */
   needsKey: signal(false),
 
-  /** @type {Signal<"draw" | "history">} */
-  view: signal(/** @type {"draw" | "history"} */ ("draw")),
+  /** Whether the server serves the person at its own machine, whose links need no sharing. */
+  isLocal: signal(true),
+
+  /** @type {Signal<"draw" | "history" | "shared">} */
+  view: signal(/** @type {"draw" | "history" | "shared"} */ ("draw")),
+  /** What somebody else's link shows. */
+  shared: signal(/** @type {import("./api.js").Picture[]} */ ([])),
   /** The job on the page. @type {Signal<Job | null>} */
   job: signal(/** @type {Job | null} */ (null)),
   /** Whether a wish is on its way and not yet accepted. */

@@ -41,7 +41,7 @@ class Header extends Panel {
         {
           type: "button", class: "tab",
           "aria-current": () => (store.view.value === name ? "page" : null),
-          onclick: () => store.view.value !== name && turn(),
+          onclick: () => store.view.value !== name && turn(name),
         },
         () => t(`view.${name}`),
       );

@@ -20,9 +20,9 @@ class Keys extends Panel {
       h("button", { type: "button", class: "second", onclick: () => dialog.close() }, () => t("close")),
     );
     for (const { keys, does } of [...OTHERS.slice(0, 1), ...SHORTCUTS, ...OTHERS.slice(1)]) {
-      const shown = keys.length > 3 ? [keys[0], "–", keys[keys.length - 1]] : keys;
+      const shown = keys.length > 3 ? [keys[0], " – ", keys[keys.length - 1]] : keys;
       const cell = h("th", { scope: "row" });
-      fill(cell, shown.map((key) => (key === "–" ? "–" : h("kbd", {}, key))));
+      fill(cell, shown.map((key) => (key === " – " ? key : h("kbd", {}, key))));
       rows.append(h("tr", {}, cell, h("td", {}, () => t(does))));
     }
     effect(() => {

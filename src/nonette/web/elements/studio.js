@@ -13,6 +13,7 @@ import "./history.js";
 import "./keys-dialog.js";
 import "./more.js";
 import "./sentence.js";
+import "./shared.js";
 import "./sign-in.js";
 import "./status.js";
 import "./trouble.js";
@@ -35,7 +36,9 @@ class Studio extends Panel {
         { id: "main", tabindex: "-1" },
         h("div", { class: "draw", hidden: () => !isDrawing() },
           ...["sentence", "trouble", "status", "grid", "actions"].map((name) => element(`nonette-${name}`))),
-        h("div", { class: "past", hidden: isDrawing }, element("nonette-trouble"), element("nonette-history")),
+        h("div", { class: "past", hidden: () => store.view.value !== "history" },
+          element("nonette-trouble"), element("nonette-history")),
+        h("div", { class: "past", hidden: () => store.view.value !== "shared" }, element("nonette-shared")),
       ),
       h("p", { class: "notice", role: "status", text: () => store.notice.value }),
       element("nonette-viewer"),
