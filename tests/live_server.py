@@ -54,11 +54,15 @@ class LiveServer:
         self.client = self._new_client()
 
     def __enter__(self) -> LiveServer:
-        limit = time.monotonic() + 30
         path = "/healthz" if "0" in self.words else "/readyz"  # 0 workers are never ready
-        while self.client.get(path).status_code != 200:
-            assert time.monotonic() < limit, self.log.read_text()
-            time.sleep(0.1)
+        limit = time.monotonic() + 60
+        try:
+            while self.client.get(path).status_code != 200:
+                assert time.monotonic() < limit, self.log.read_text()
+                time.sleep(0.1)
+        except BaseException:  # nobody else would end it
+            self.end()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
