@@ -29,6 +29,7 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
 }
+PLAIN = ("early.js", "types.js")  # no module, and one that only tsc reads
 UNSERVED = ("jsconfig.json",)
 POLICY = "; ".join(
     (
@@ -65,7 +66,14 @@ def files() -> tuple[str, Mapping[str, File]]:
     for path, content in found.items():
         digest.update(f"{path} {len(content)}\n".encode() + content)
     version = digest.hexdigest()[:16]
-    found[PAGE] = found[PAGE].replace(b"{version}", version.encode())
+    # The browser fetches all modules at once, instead of finding them one in another.
+    modules = "\n    ".join(
+        f'<link rel="modulepreload" href="studio/{{version}}/{path}">'
+        for path in found
+        if path.endswith(".js") and path not in PLAIN
+    )
+    page = found[PAGE].replace(b"<!-- modules -->", modules.encode())
+    found[PAGE] = page.replace(b"{version}", version.encode())
     return version, {
         path: File(
             content=content,
