@@ -96,7 +96,10 @@ def create_app(settings: Settings) -> FastAPI:
                 await task
         database.close()
 
-    app = FastAPI(title="Nonette", version=version(), lifespan=lifespan)
+    # FastAPI's own pages about the API load their scripts from another host.
+    app = FastAPI(
+        title="Nonette", version=version(), lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.house = house
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Frame, settings=settings, metrics=metrics)

@@ -27,6 +27,12 @@ def test_the_page_may_load_nothing_but_our_files(client):
     assert "style=" not in answer.text and "onclick" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_there_is_no_page_that_needs_another_host(client, path):
+    assert client.get(path).status_code == 404
+    assert client.get("/openapi.json").status_code == 200
+
+
 def test_every_file_of_the_page_is_there_packed_and_kept(client):
     page = client.get("/")
     named = re.findall(r'(?:src|href)="(studio/[^"]+)"', page.text)
