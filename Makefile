@@ -49,7 +49,7 @@ clean:  # everything that was installed or cached; runs/ stays
 	@touch $@
 
 .venv/test: .venv/core
-	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,serve]'
+	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,serve,import]'
 	@touch $@
 
 .PHONY: draw serve test check types bench train clean
