@@ -5,6 +5,8 @@ Nothing here is read by pickle or by torch.load; files are only written.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +47,17 @@ def clip_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
     letters = byte_letters()
     pieces = [*letters, *(f"{letter}</w>" for letter in letters), "at</w>", CLIP_START, CLIP_END]
     return {piece: i for i, piece in enumerate(pieces)}, [("a", "t</w>")]
+
+
+def trained_unigrams() -> dict[str, Any]:
+    """What `scripts/build_unigrams.py` wrote down of SentencePiece: a model, and ids of texts."""
+    path = Path(__file__).parent / "manifests" / "originals" / "unigrams.json.gz"
+    return json.loads(gzip.decompress(path.read_bytes()))
+
+
+def unigram_model() -> bytes:
+    """A small `spiece.model` of T5's form."""
+    return base64.b64decode(trained_unigrams()["model"])
 
 
 def clip_shapes() -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 import transformers
 
+import foreign_files
 from nonette.checkpoints import importing
 from nonette.checkpoints.foreign.folder import Found
 from nonette.checkpoints.format import read
@@ -101,6 +102,8 @@ def test_a_folder_as_the_library_saves_it(tmp_path, monkeypatch):
     unet, encoder = randomise(diffusers.UNet2DConditionModel(**STAGE_1)), t5()
     unet.save_pretrained(folder / "unet")
     encoder.save_pretrained(folder / "text_encoder")
+    (folder / "tokenizer").mkdir()
+    (folder / "tokenizer" / "spiece.model").write_bytes(foreign_files.unigram_model())
     (folder / "model_index.json").write_text('{"_class_name": "IFPipeline"}')
     found = Found([folder])
     importer, plan = importing.recognise(found)
@@ -112,3 +115,5 @@ def test_a_folder_as_the_library_saves_it(tmp_path, monkeypatch):
     x, timesteps = normal(1, 3, 16, 16), torch.tensor([7])
     wanted = unet(x, timesteps, states).sample
     assert_same(checkpoint.network("denoiser")(x, timesteps, states), wanted)
+    tokenizer = checkpoint.tokenizer()
+    assert tokenizer.encode("A red CAT", 9) == tokenizer.encode("a red cat", 9)  # as IF reads it

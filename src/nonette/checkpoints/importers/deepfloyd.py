@@ -20,6 +20,7 @@ from nonette.checkpoints.importers._diffusers import (
 from nonette.checkpoints.importing import Plan
 from nonette.checkpoints.tables import inside, row
 from nonette.models.t5 import T5Config
+from nonette.text.unigrams import read_model, read_table, unigram_tokenizer
 
 
 def plan_import(found: Found) -> Plan | None:
@@ -35,16 +36,31 @@ def plan_import(found: Found) -> Plan | None:
         if "shared.weight" not in source:  # newer files keep the second of its two names
             source = source.renamed(lambda name: T5_SECOND_NAMES.get(name, name))
         networks["text_encoder"] = network("t5", config, T5, source, T5_DROPPED)
+    tokenizer = read_tokenizer(found)
     stage = 1 if unet.told == "nothing" else 2
     return Plan(
         title=f"DeepFloyd IF, stage {stage} (diffusers layout)",
         name=f"deepfloyd-if-{stage}",
         system="imagen",
         networks=networks,
+        files={} if tokenizer is None else {"tokenizer.json": tokenizer},
         licence=found.licence() or "not stated in the folder; DeepFloyd IF has its own",
         origin="DeepFloyd IF in the layout of the diffusers library",
         notes=("Its safety checker and its watermark are no part of this model.",),
     )
+
+
+def read_tokenizer(found: Found) -> bytes | None:
+    """The tokenizer of the folder `tokenizer`, text in small letters first; None where it is not.
+
+    Raises:
+        CheckpointError: It is damaged, or of another kind.
+    """
+    for name, read in (("spiece.model", read_model), ("tokenizer.json", read_table)):
+        path = f"tokenizer/{name}"
+        if path in found.files:
+            return unigram_tokenizer(read(found.bytes(path), path), is_small=True)
+    return None
 
 
 T5 = (
