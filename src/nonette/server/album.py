@@ -30,6 +30,7 @@ class Kept:
     number: int
     id: str
     job_id: str
+    task: str
     prompt: str
     model: str
     seed: int
@@ -223,6 +224,7 @@ def kept(row: PictureRow, job: Job) -> Kept:
         number=row.number,
         id=row.id,
         job_id=row.job_id,
+        task=job.request["task"],
         prompt=job.request["prompt"],
         model=job.model,
         seed=row.seed,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -44,6 +45,15 @@ class Sent:
     files: dict[str, list[bytes]]
     is_form: bool
 
+    @property
+    def digest(self) -> str:
+        """A hash of the files, to know them again."""
+        digest = hashlib.sha256()
+        for name, contents in sorted(self.files.items()):
+            for content in contents:
+                digest.update(f"{name},{len(content)}\n".encode() + content)
+        return digest.hexdigest()
+
     def wish(self, model: type[Wish]) -> Wish:
         """The values as this model.
 
@@ -62,24 +72,31 @@ class Sent:
 KEPT = ("prompt",)  # texts that are wrong when empty; other empty ones are as good as absent
 
 
-async def read(request: Request, files: Iterable[str]) -> Sent:
-    """The body of a request, with files under these names.
+async def read(request: Request, files: Iterable[str], ids: Iterable[str] = ()) -> Sent:
+    """The body of a request.
+
+    Args:
+        request: Whose body.
+        files: The names of its files.
+        ids: Those of them that may be texts instead, which name what is here already; as JSON they
+            are nothing else.
 
     Raises:
-        ApiError: 415 where the body is of another kind, 400 where it is damaged or brings a file
-            where none belongs.
+        ApiError: 415 where the body is of another kind, 400 where it brings a file where none
+            belongs.
+        RequestValidationError: It is not JSON.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return await _read_form(request, set(files))
+        return await _read_form(request, set(files), set(ids))
     if kind == "application/json":
         content = await request.body()
-        return await run_sync(_read_json, content, set(files))
+        return await run_sync(_read_json, content, set(files) - set(ids))
     message = "The body must be multipart/form-data, or JSON with pictures as data URLs."
     raise ApiError(415, message, code="unsupported_media_type")
 
 
-async def _read_form(request: Request, names: set[str]) -> Sent:
+async def _read_form(request: Request, names: set[str], ids: set[str]) -> Sent:
     values: dict[str, Any] = {}
     files: dict[str, list[bytes]] = {}
     limits = {"max_files": MAX_FILES, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
@@ -88,7 +105,8 @@ async def _read_form(request: Request, names: set[str]) -> Sent:
             name = key.removesuffix("[]")
             if (base := name.partition("[")[0]) in UNSUPPORTED:
                 raise _unsupported(base)
-            if isinstance(value, UploadFile) != (name in names):
+            is_file = isinstance(value, UploadFile)
+            if is_file != (name in names) and (is_file or name not in ids):
                 wanted = "a file" if name in names else "text, not a file"
                 raise _bad(name, f"{name[:40]} must be {wanted}.")
             if isinstance(value, UploadFile):
@@ -104,8 +122,7 @@ def _read_json(content: bytes, names: set[str]) -> Sent:
     try:
         values = json.loads(content)
     except (ValueError, RecursionError) as error:
-        message = "The body is not JSON that can be read."
-        raise ApiError(400, message, code="invalid_json", param="body") from error
+        raise RequestValidationError([{"type": "json_invalid", "loc": ("body",)}]) from error
     if not isinstance(values, dict):
         raise _bad("body", "The body must be a JSON object.")
     files: dict[str, list[bytes]] = {}

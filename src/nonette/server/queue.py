@@ -93,6 +93,7 @@ class JobView:
         state: waiting, running, done, failed, cancelled or refused.
         position: 1 is next; None where it does not wait.
         estimated_seconds: Until it is done, from measured speed; None while nothing was measured.
+        inputs: Uploads by the request's field, such as `{"source": "upl_…"}`.
         reason: `code` and `message`, where it ended otherwise than done.
         has_preview: Whether `Queue.preview` has something to show.
         results: Its pictures, best first, once it is done.
@@ -116,6 +117,7 @@ class JobView:
     created_at: float
     started_at: float | None
     finished_at: float | None
+    inputs: Mapping[str, str] = field(default_factory=dict)
     results: Sequence[Result] = ()
 
     @property
@@ -400,6 +402,7 @@ def _seen(job: Job, found: Outlook, results: Sequence[Result]) -> JobView:
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
+        inputs=job.inputs,
         results=results,
     )
 

@@ -47,7 +47,7 @@ class Uploads:
         content = hashlib.sha256(f"{shape},{pixels.dtype}\n".encode())
         content.update(np.ascontiguousarray(pixels).data)
         name = f"upl_{content.hexdigest()[:32]}"
-        path = self._path(name)
+        path = self.path(name)
         if path.exists():
             os.utime(path)  # a sweep goes by age
             return name
@@ -65,9 +65,9 @@ class Uploads:
         Raises:
             InputError: There is none.
         """
-        if not NAME.fullmatch(name) or not self._path(name).is_file():
+        if not NAME.fullmatch(name) or not self.path(name).is_file():
             raise InputError("upload", name, "there is none of that name any more")
-        with Image.open(self._path(name), formats=("PNG",)) as image:
+        with Image.open(self.path(name), formats=("PNG",)) as image:
             return np.array(image)
 
     def sweep(self, database: Database, now: float | None = None) -> int:
@@ -84,5 +84,6 @@ class Uploads:
             path.unlink(missing_ok=True)
         return len(gone)
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """Where the file of this name is, or was: a PNG."""
         return self.folder / name[-2:] / f"{name}.png"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -113,17 +112,13 @@ def _order(wish: Edit | Variation, sent: Sent, house: House, kind: str, **fields
     drawn = drawn_by(wish, house, **fields)
     pictures = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
     sizes = [value.shape[:2] for name, value in pictures.items() if name != "mask"]
-    digest = hashlib.sha256()
-    for name, contents in sorted(sent.files.items()):
-        for content in contents:
-            digest.update(f"{name},{len(content)}\n".encode() + content)
     return Order(
         wish=wish,
         request=drawn,
         kind=kind,
         inputs={name: house.uploads.keep(value) for name, value in pictures.items()},
         input_tokens=sum(num_patches(width, height) for height, width in sizes),
-        digest=digest.hexdigest(),
+        digest=sent.digest,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, Literal
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
@@ -14,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from nonette.core import types
-from nonette.server import policy
+from nonette.server import forms, policy, sources
 from nonette.server.errors import not_found
-from nonette.server.house import Inside
-from nonette.server.identity import Asker, is_still_welcome
+from nonette.server.forms import Sent
+from nonette.server.house import House, Inside
+from nonette.server.identity import Asker, Caller, is_still_welcome
 from nonette.server.keeper import delete_jobs
 from nonette.server.queue import JobView, Submission, fingerprint
 from nonette.server.tables import Job
@@ -27,15 +29,28 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 MEDIA_TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 
 
+Name = Annotated[str | None, Field(default=None, pattern=sources.NAMES)]
+
+
 class Wish(BaseModel):
-    """What to draw; what is left out is as the model's own settings say."""
+    """What to draw; what is left out is as the model's own settings say.
+
+    `edit` needs a `source` and takes a `mask`; `extend` needs a `source` and one of `left`, `top`,
+    `right` and `bottom`; `vary` and `enlarge` need a `source`; `blend` needs `source` and
+    `second_source`, or `prompt` and `second_prompt`. Each takes only what is its own.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    prompt: str = Field(examples=["a kangaroo made of cheese on the moon"])
+    task: types.Task = "draw"
+    prompt: str = Field(
+        default="",
+        description="Needed by `draw`, `edit` and `extend`.",
+        examples=["a kangaroo made of cheese on the moon"],
+    )
     model: str = ""
     negative_prompt: str = ""
-    num_pictures: int = 9
+    num_pictures: int = Field(default=9, description="`enlarge` gives one.")
     candidates: int | None = None
     size: str = "auto"
     seed: int | None = Field(default=None, description="By lot where it is left out.")
@@ -48,6 +63,37 @@ class Wish(BaseModel):
     ranks: bool = True
     format: Literal["png", "webp", "jpeg"] = "png"
     previews: bool = False
+    source: Name = Field(description="The id of a picture or upload; in a form also a file.")
+    mask: Name = Field(
+        description="The name of an upload; in a form also a file as large as the source, which "
+        "repaints where it is transparent or, where nothing of it is, white."
+    )
+    strength: float | None = Field(
+        default=None, description="Of `edit` and `vary`: 0 is the source itself, 1 is all anew."
+    )
+    left: int | None = Field(default=None, description="Pixels that `extend` adds on that side.")
+    top: int | None = None
+    right: int | None = None
+    bottom: int | None = None
+    second_source: Name = Field(description="What `blend` goes towards, as `source`.")
+    second_prompt: str | None = Field(default=None, description="What `blend` goes towards.")
+    mix: float | None = Field(default=None, description="How far `blend` goes, 0 to 1.")
+    factor: float | None = Field(
+        default=None, description="How many times as wide and high `enlarge` makes it, 1 to 16."
+    )
+
+
+def _body() -> dict[str, Any]:
+    """What the OpenAPI page says of a wish: JSON, or a form that may bring pictures along."""
+    schema = Wish.model_json_schema()
+    properties = schema["properties"]
+    files = {
+        name: {"type": "string", "format": "binary", "description": properties[name]["description"]}
+        for name in types.ARRAYS
+    }
+    form = schema | {"properties": properties | files}
+    content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 class ResultAnswer(BaseModel):
@@ -70,6 +116,10 @@ class JobAnswer(BaseModel):
     version: int
     model: str
     request: dict[str, Any]
+    inputs: dict[str, str] = Field(
+        description="The uploads that it is drawn from, by field; they may be named in one's next "
+        "jobs, and are kept for a day."
+    )
     position: int | None = Field(description="1 is next; null where it does not wait.")
     estimated_seconds: float | None = Field(
         description="Until it is done, from measured speed; null while nothing was measured."
@@ -91,36 +141,32 @@ class JobList(BaseModel):
     data: list[JobAnswer]
 
 
-@router.post("", status_code=202)
-def submit(
-    wish: Wish,
+@router.post("", status_code=202, openapi_extra=_body())
+async def submit(
     house: Inside,
     caller: Asker,
     request: Request,
     response: Response,
     idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
 ) -> JobAnswer:
-    """Accept a job; once this is answered, it is on disk and will end."""
-    values = wish.model_dump(exclude={"format", "previews"})
-    if values["seed"] is None:
-        values["seed"] = secrets.randbelow(types.MAX_RANDOM_SEED)
-    drawn = types.Request(**values)
-    policy.check(house.policy, drawn)
-    view = house.queue.submit(
-        Submission(
-            owner=caller.owner,
-            request=drawn,
-            lane=caller.lane,
-            tier=caller.tier,
-            format=wish.format,
-            previews=wish.previews,
-            idempotency_key=idempotency_key,
-            fingerprint=fingerprint(wish.model_dump(mode="json")),
-            request_id=request.state.request_id,
+    """Accept a job; once this is answered, it is on disk and will end.
+
+    Files come in a form. JSON names pictures that are here: one's own, published ones, and what
+    one's earlier jobs were drawn from.
+    """
+    sent = await forms.read(request, types.ARRAYS, ids=types.ARRAYS)
+    wish = sent.wish(Wish)
+    names = {name: getattr(wish, name) for name in types.ARRAYS}
+    has_pictures = bool(sent.files) or any(names.values())
+
+    def accepted() -> tuple[JobView, Mapping[str, str]]:
+        view = house.queue.submit(
+            _submission(wish, sent, names, house, caller, request, idempotency_key)
         )
-    )
-    response.headers["Location"] = f"/api/jobs/{view.id}"
-    response.headers.update(house.queue.allowance(caller.lane, caller.tier).headers())
+        return view, house.queue.allowance(caller.lane, caller.tier).headers()
+
+    view, headers = await run_sync(accepted, limiter=house.desk.decoders if has_pictures else None)
+    response.headers.update({"Location": f"/api/jobs/{view.id}", **headers})
     return answer(view)
 
 
@@ -209,6 +255,57 @@ def picture(job_id: str, picture_id: str, house: Inside, caller: Asker) -> FileR
     raise not_found("picture", picture_id)
 
 
+@router.get(
+    "/{job_id}/inputs/{field}",
+    response_class=FileResponse,
+    responses={200: {"content": {"image/png": {}}}},
+)
+def brought(
+    job_id: str,
+    field: Literal["source", "mask", "second_source"],
+    house: Inside,
+    caller: Asker,
+) -> FileResponse:
+    """A picture that the job is drawn from, or its mask, white where it is repainted: a PNG."""
+    name = house.queue.look(job_id, caller.owner).inputs.get(field, "")
+    path = house.uploads.path(name)
+    if not name or not path.is_file():
+        raise not_found("upload", name or field)
+    return FileResponse(path, media_type="image/png")
+
+
+def _submission(
+    wish: Wish,
+    sent: Sent,
+    names: Mapping[str, str | None],
+    house: House,
+    caller: Caller,
+    request: Request,
+    key: str | None,
+) -> Submission:
+    """What is queued, with its pictures on disk."""
+    values: dict[str, Any] = wish.model_dump(exclude={"format", "previews", *types.ARRAYS})
+    if values["seed"] is None:
+        values["seed"] = secrets.randbelow(types.MAX_RANDOM_SEED)
+    if wish.task == "enlarge" and "num_pictures" not in wish.model_fields_set:
+        values["num_pictures"] = 1
+    pictures = sources.gather(wish.task, sent, names, house, caller.owner)
+    drawn = types.Request(**(values | pictures))
+    policy.check(house.policy, drawn)
+    return Submission(
+        owner=caller.owner,
+        request=drawn,
+        lane=caller.lane,
+        tier=caller.tier,
+        inputs={name: house.uploads.keep(pixels) for name, pixels in pictures.items()},
+        format=wish.format,
+        previews=wish.previews,
+        idempotency_key=key,
+        fingerprint=fingerprint({"wish": wish.model_dump(mode="json"), "pictures": sent.digest}),
+        request_id=request.state.request_id,
+    )
+
+
 def answer(view: JobView) -> JobAnswer:
     """The job as JSON."""
     return JobAnswer(
@@ -217,6 +314,7 @@ def answer(view: JobView) -> JobAnswer:
         version=view.version,
         model=view.model,
         request=dict(view.request),
+        inputs=dict(view.inputs),
         position=view.position,
         estimated_seconds=view.estimated_seconds,
         progress={"done": view.done_steps, "total": view.total_steps, "phase": view.phase},

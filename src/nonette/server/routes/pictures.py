@@ -30,6 +30,7 @@ class PictureAnswer(BaseModel):
     id: str
     job_id: str
     url: str
+    task: str
     prompt: str
     model: str
     seed: int
