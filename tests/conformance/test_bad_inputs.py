@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import json
@@ -15,12 +16,12 @@ from nonette.server.accounts import prefix_of
 
 
 def send(site, content=b"", kind="application/json", path="/v1/images/generations", method="POST"):
-    connection = http.client.HTTPConnection(site.url.removeprefix("http://"), timeout=30)
     headers = {"Content-Type": kind} if isinstance(kind, str) else kind
-    connection.request(method, path, content, headers)
-    answer = connection.getresponse()
-    status, told, headers = answer.status, json.loads(answer.read()), answer.headers
-    connection.close()
+    address = site.url.removeprefix("http://")
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=30)) as connection:
+        connection.request(method, path, content, headers)
+        answer = connection.getresponse()
+        status, told, headers = answer.status, json.loads(answer.read()), answer.headers
     assert set(told) == {"error"} and set(told["error"]) == {"message", "type", "param", "code"}
     assert headers["x-request-id"].startswith("req_")
     return status, told["error"]
@@ -82,6 +83,20 @@ def test_very_many_fields_are_refused_quickly(site):
 )
 def test_bodies_of_another_kind_or_size_are_refused(site, content, kind, status):
     assert send(site, content, kind)[0] == status
+
+
+def test_who_still_sends_when_refused_is_not_cut_off(site):
+    host, port = site.url.removeprefix("http://").split(":")
+    head = b"POST /v1/images/generations HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    head += b"Content-Type: application/json\r\nContent-Length: 8388608\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head)
+        begun = connection.recv(1)
+        time.sleep(0.1)
+        connection.sendall(b"x" * (8 << 20))
+        with connection.makefile("rb") as rest:
+            answer = begun + rest.read()
+    assert answer.startswith(b"HTTP/1.1 413 ") and b"connection: close" in answer.lower()
 
 
 def test_a_huge_prompt_is_refused_before_it_is_read(site):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import io
 import json
@@ -217,12 +218,11 @@ def test_an_upload_beyond_the_limit_is_refused_unread(serve):
 
 
 def send(site, path, content, kind):
-    connection = http.client.HTTPConnection(site.url.removeprefix("http://"), timeout=30)
-    connection.request("POST", path, content, {"Content-Type": kind})
-    answer = connection.getresponse()
-    status, body = answer.status, json.loads(answer.read())
-    connection.close()
-    return status, body
+    address = site.url.removeprefix("http://")
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=30)) as connection:
+        connection.request("POST", path, content, {"Content-Type": kind})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
 
 
 def data_url(content: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import io
 import json
@@ -17,14 +18,13 @@ from nonette.server import tables
 
 def ask(site, path, body=None):
     """A GET, or a POST where there is a body: its status and JSON."""
-    connection = http.client.HTTPConnection(site.url.removeprefix("http://"), timeout=30)
+    address = site.url.removeprefix("http://")
     content = None if body is None else json.dumps(body)
     method, kind = "GET" if body is None else "POST", {"Content-Type": "application/json"}
-    connection.request(method, f"/sdapi/v1/{path}", content, kind)
-    answer = connection.getresponse()
-    status, told = answer.status, json.loads(answer.read())
-    connection.close()
-    return status, told
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=30)) as connection:
+        connection.request(method, f"/sdapi/v1/{path}", content, kind)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
 
 
 def encoded(pixels: np.ndarray) -> str:

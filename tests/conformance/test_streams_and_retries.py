@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import io
 import json
@@ -28,14 +29,13 @@ def site(serve):
 
 def post(site, body, headers=None, path="/v1/images/generations"):
     """A POST without the client: its status, headers and JSON."""
-    connection = http.client.HTTPConnection(site.url.removeprefix("http://"), timeout=30)
+    address = site.url.removeprefix("http://")
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection.request(
-        "POST", path, content, {"Content-Type": "application/json"} | (headers or {})
-    )
-    answer = connection.getresponse()
-    read = answer.read()
-    connection.close()
+    headers = {"Content-Type": "application/json"} | (headers or {})
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=30)) as connection:
+        connection.request("POST", path, content, headers)
+        answer = connection.getresponse()
+        read = answer.read()
     return answer.status, answer.headers, json.loads(read) if read else None
 
 

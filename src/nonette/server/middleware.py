@@ -6,6 +6,7 @@ Written for ASGI itself, so that streams pass through untouched.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -26,7 +27,8 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 OPENAI_VERSION = "2020-10-01"  # what its clients read in every answer
 TAKES_PICTURES = ("/v1/images/edits", "/sdapi/v1/img2img")  # as base64 in JSON
 BODY_SECONDS, PIECE_SECONDS = 120.0, 20.0  # for a whole body, and for its next piece
-CLOSE = {"Connection": "close"}  # the rest of the body is not read
+DRAIN_BYTES, DRAIN_SECONDS = 64 << 20, 5.0  # of a refused body, read on and forgotten
+CLOSE = {"Connection": "close"}  # the rest of the body is not awaited
 GONE: Message = {"type": "http.disconnect"}
 QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines
 
@@ -105,7 +107,7 @@ class Frame:
             return
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > most:
-            await _too_large(most).response()(scope, receive, send)
+            await _refuse(_too_large(most), scope, receive, send)
             return
         exchange = _Exchange(receive, send, most)
         try:
@@ -116,7 +118,10 @@ class Frame:
             exchange.refusal = exchange.refusal or unforeseen(error, scope["state"]["request_id"])
         if exchange.refusal is not None and not exchange.has_started:
             scope["state"]["code"] = exchange.refusal.code
-            await exchange.refusal.response()(scope, receive, send)
+            if exchange.refusal.status == 413 and not exchange.is_whole:
+                await _refuse(exchange.refusal, scope, receive, send)
+            else:
+                await exchange.refusal.response()(scope, receive, send)
 
 
 class _Exchange:
@@ -127,14 +132,14 @@ class _Exchange:
         self._send = send
         self._most = most
         self._received = 0
-        self._is_whole = False
         self._end = time.monotonic() + BODY_SECONDS
+        self.is_whole = False
         self.has_started = False
         self.refusal: ApiError | None = None
 
     async def receive(self) -> Message:
         """The next piece of the body, or, after the last, that the caller left."""
-        if self._is_whole:
+        if self.is_whole:
             return await self._receive()
         try:
             left = self._end - time.monotonic()
@@ -144,7 +149,7 @@ class _Exchange:
             said = "The body came too slowly."
             self.refusal = ApiError(408, said, code="body_too_slow", headers=CLOSE)
             return GONE
-        self._is_whole = not message.get("more_body", False)
+        self.is_whole = not message.get("more_body", False)
         self._received += len(message.get("body", b""))
         if self._received > self._most:
             self.refusal = _too_large(self._most)
@@ -156,6 +161,31 @@ class _Exchange:
         if self.refusal is None or self.has_started:
             self.has_started = True
             await self._send(message)
+
+
+async def _refuse(
+    refusal: ApiError, scope: MutableMapping[str, Any], receive: Receive, send: Send
+) -> None:
+    """Answer before a large body is whole, then read on for a while.
+
+    A connection that is closed while its caller still sends is reset, and a reset may take away the
+    answer before the caller has read it.
+    """
+
+    async def send_open(message: Message) -> None:
+        is_body = message["type"] == "http.response.body"
+        await send({**message, "more_body": True} if is_body else message)
+
+    await refusal.response()(scope, receive, send_open)
+    left = DRAIN_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):  # all of it, or the caller left
+                    break
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _too_large(most: int) -> ApiError:
