@@ -9,7 +9,7 @@ import torch
 
 from nonette.core.errors import InputError
 from nonette.nn import device
-from nonette.nn.device import default_threads, pick_device, pick_dtype, threads
+from nonette.nn.device import compiled, default_threads, pick_device, pick_dtype, threads
 
 
 def test_threads_are_set_inside_and_restored_even_after_an_error() -> None:
@@ -76,3 +76,19 @@ def test_a_container_gets_no_more_threads_than_its_quota(
     monkeypatch.setattr(device, "CGROUP", tmp_path)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
     assert default_threads() == cores
+
+
+def test_without_a_compiler_a_function_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert compiled(torch.sin) is torch.sin
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of its parts
+def test_what_is_compiled_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+
+    def gated(x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.silu(x) * x + 1
+
+    x = torch.linspace(-3, 3, 64)
+    assert torch.allclose(compiled(gated)(x), gated(x), atol=1e-6)

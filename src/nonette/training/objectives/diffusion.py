@@ -21,6 +21,7 @@ from nonette.checkpoints.format import read
 from nonette.data.scenes import corpus
 from nonette.data.scenes.world import World
 from nonette.models.dit import DiT, DiTConfig
+from nonette.nn.device import compiled
 from nonette.pipelines._steps import Job
 from nonette.pipelines.stable_diffusion import StableDiffusion
 from nonette.training import pictures
@@ -48,6 +49,7 @@ class Settings:
         time_mean: Of the logit of t; above 0 is more noise.
         time_spread: Its standard deviation.
         start: Name or folder of a checkpoint to take the first weights from, or "".
+        compiled: Whether the network is compiled, where that is possible.
         drawing: Pipeline settings that the finished model is shipped with.
     """
 
@@ -63,6 +65,7 @@ class Settings:
     time_mean: float = 0.3
     time_spread: float = 1.0
     start: str = ""
+    compiled: bool = False
     drawing: dict[str, Any]
 
 
@@ -78,6 +81,7 @@ class DiffusionObjective(Objective):
             network.load_state_dict(trained_dit(settings.start).state_dict())
         self.networks = nn.ModuleDict({"denoiser": network})
         self.optimised = {"denoiser": list(network.parameters())}
+        self.velocity = compiled(velocity) if settings.compiled else velocity
         drawer(self.networks, self.scenes, settings.drawing)  # parts that do not fit fail now
 
     def batch(self, indices: range) -> Batch:
@@ -95,7 +99,8 @@ class DiffusionObjective(Objective):
         t = torch.sigmoid(logit + settings.time_mean).to(x0)  # (B,)
         eps = torch.randn(x0.shape, generator=generator).to(x0)
         share = t[:, None, None, None]
-        said = network((1 - share) * x0 + share * eps, t, network.read(batch["text"]), mask, known)
+        x = (1 - share) * x0 + share * eps
+        said = self.velocity(network, x, t, batch["text"], mask, known)
         error = (said.float() - (eps - x0)).square().mean(dim=(1, 2, 3))  # (B,)
         is_noisy = (t > 0.5).float()
         noisy = (error.detach() * is_noisy).sum() / is_noisy.sum().clamp_min(1)
@@ -109,6 +114,21 @@ class DiffusionObjective(Objective):
     def export(self, networks: nn.ModuleDict) -> Export:
         """The whole system: transformer, autoencoder, tokenizer and vocabulary."""
         return exported(networks, self.scenes, self.settings.drawing)
+
+
+def velocity(
+    network: DiT,
+    x: Tensor,
+    t: Tensor,
+    text: Tensor,
+    mask: Tensor,
+    known: Tensor,
+    step: Tensor | None = None,
+    guidance: Tensor | None = None,
+) -> Tensor:
+    """What a transformer says of noisy latents and text ids (B, L); see `DiT.forward`."""
+    said: Tensor = network(x, t, network.read(text), mask, known, step, guidance)
+    return said
 
 
 def scenes_of(settings: Settings) -> LatentScenes:

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from nonette.nn.device import compiled
 from nonette.training import pictures
 from nonette.training.objective import Batch, Export, Objective
 from nonette.training.objectives.diffusion import (
@@ -30,6 +31,7 @@ from nonette.training.objectives.diffusion import (
     noise_generator,
     scenes_of,
     trained_dit,
+    velocity,
 )
 
 
@@ -67,6 +69,7 @@ class DistillObjective(Objective):
         self.target = copy.deepcopy(student)
         self.networks = nn.ModuleDict({"denoiser": student.train().requires_grad_(True)})
         self.optimised = {"denoiser": list(student.parameters())}
+        self.velocity = compiled(velocity) if settings.compiled else velocity
         drawer(self.networks, self.scenes, settings.drawing)  # parts that do not fit fail now
 
     def batch(self, indices: range) -> Batch:
@@ -90,7 +93,7 @@ class DistillObjective(Objective):
         with torch.no_grad():
             wanted = self._two_steps(x, t, 1 / num_steps, guidance, batch["text"], mask, known)
         length = torch.full_like(t, 1 / num_steps)
-        said = student(x, t, student.read(batch["text"]), mask, known, length, guidance)
+        said = self.velocity(student, x, t, batch["text"], mask, known, length, guidance)
         loss = (said.float() - wanted).square().mean()
         return loss, {f"loss_of_{num_steps}": loss.detach()}
 
@@ -129,15 +132,16 @@ class DistillObjective(Objective):
     ) -> Tensor:
         """The average velocity of two steps of half the length, (B, C, h, w), float32."""
 
-        def velocity(here: Tensor, time: Tensor) -> Tensor:
+        def average(here: Tensor, time: Tensor) -> Tensor:
             if length == 1 / self.settings.finest:
                 return self._taught(here, time, guidance, text, mask, known)
             half = torch.full_like(time, length / 2)
-            read = self.target.read(text)
-            return self.target(here, time, read, mask, known, half, guidance).float()
+            return self.velocity(
+                self.target, here, time, text, mask, known, half, guidance
+            ).float()
 
-        first = velocity(x, t)
-        second = velocity(x - length / 2 * first, t - length / 2)
+        first = average(x, t)
+        second = average(x - length / 2 * first, t - length / 2)
         return (first + second) / 2
 
     def _taught(
@@ -145,6 +149,6 @@ class DistillObjective(Objective):
     ) -> Tensor:
         """The teacher's velocity with the guidance in it."""
         empty = self.scenes.empty.to(text).expand_as(text)
-        towards = self.teacher(x, t, self.teacher.read(text), mask, known).float()
-        away = self.teacher(x, t, self.teacher.read(empty), mask, known).float()
+        towards = self.velocity(self.teacher, x, t, text, mask, known).float()
+        away = self.velocity(self.teacher, x, t, empty, mask, known).float()
         return towards + guidance[:, None, None, None] * (towards - away)
