@@ -39,7 +39,16 @@ SYSTEMS: Mapping[str, str] = {
 
 RECIPES: Mapping[str, str] = {
     f"{family}_{scale}": f"nonette.recipes.{family}:{family}_{scale}"
-    for family in ("vqgan", "seq2seq", "clip", "judge", "autoencoder", "diffusion", "distill")
+    for family in (
+        "vqgan",
+        "seq2seq",
+        "clip",
+        "judge",
+        "autoencoder",
+        "decoder",
+        "diffusion",
+        "distill",
+    )
     for scale in ("tiny", "cpu", "gpu")
 }
 """Called with the folder of runs; `_tiny` for tests, `_cpu` for two cores, `_gpu` for an H100."""

@@ -27,9 +27,7 @@ CPU_NETWORK = DiTConfig(
 """64 tokens of a picture and 32 of a text; 5.8 million parameters, 13.9 MiB in bfloat16 with the
 autoencoder."""
 
-GPU_NETWORK = dataclasses.replace(
-    CPU_NETWORK, text_vocab_size=4096, grid_size=32, hidden=368
-)
+GPU_NETWORK = dataclasses.replace(CPU_NETWORK, text_vocab_size=4096, grid_size=32, hidden=368)
 """Twice the side in as many tokens."""
 
 TINY_NETWORK = dataclasses.replace(

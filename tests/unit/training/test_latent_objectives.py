@@ -18,6 +18,7 @@ from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.pipelines._steps import Job, to_uint8
 from nonette.recipes import autoencoder as autoencoders
 from nonette.recipes.autoencoder import autoencoder_tiny
+from nonette.recipes.decoder import decoder_tiny
 from nonette.recipes.diffusion import diffusion_tiny
 from nonette.recipes.distill import distill_tiny
 from nonette.training.objectives.autoencoder import AutoencoderObjective
@@ -130,6 +131,19 @@ def test_the_autoencoder_s_export_has_latents_of_unit_variance(runs: Path) -> No
     assert isinstance(shipped, AutoencoderKL)
     latents = shipped.encode(objective._previews(objective.networks, 64)[1])
     assert latents.std().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_decoder_learns_alone_and_latents_stay(runs: Path) -> None:
+    config = decoder_tiny(runs)
+    objective = made(AutoencoderObjective, config)
+    network = objective.networks["autoencoder"]
+    pixels = objective._previews(objective.networks, 2)[1]
+    before = network.encode(pixels), network.decode(network.encode(pixels))
+    optimiser = torch.optim.SGD(objective.optimised["autoencoder"], lr=1e-2)
+    objective.loss("autoencoder", objective.batch(FEW), 0, progress=0.0)[0].backward()
+    optimiser.step()
+    assert torch.equal(network.encode(pixels), before[0])
+    assert not torch.equal(network.decode(before[0]), before[1])
 
 
 def test_a_long_step_is_two_short_ones(runs: Path) -> None:

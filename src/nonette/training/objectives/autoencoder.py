@@ -5,6 +5,9 @@ towards the normal distribution, and, in the last part of a run, a patch adversa
 `training.adversary`). Latents are sampled with the spread that the encoder gives them, so the
 decoder forgives a denoiser's small mistakes. What they must be scaled with to have unit variance
 is measured at the end, and shipped in the network's config.
+
+A decoder can be trained on alone, while diffusion already learns the latents or afterwards: these
+must not change any more, pictures may.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from nonette.checkpoints import store
+from nonette.checkpoints.format import read
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import PREVIEW_SEED, World
 from nonette.models.kl_autoencoder import AutoencoderKL, AutoencoderKLConfig, kl_divergence
@@ -43,6 +48,8 @@ class Settings:
         feature_weight: Of the distance in the adversary's features.
         adversary_from: Share of the budget after which the adversary counts.
         adversary_channels: Channels of the adversary's first layer.
+        start: Name or folder of a checkpoint to take the first weights from, or "".
+        is_encoder_frozen: Whether the decoder alone is trained, and latents stay what they are.
     """
 
     network: AutoencoderKLConfig
@@ -55,6 +62,8 @@ class Settings:
     feature_weight: float = 1.0
     adversary_from: float = 0.6
     adversary_channels: int = 32
+    start: str = ""
+    is_encoder_frozen: bool = False
 
 
 class AutoencoderObjective(Objective):
@@ -67,11 +76,16 @@ class AutoencoderObjective(Objective):
             world=settings.world, seed=settings.data_seed, size=settings.resolution
         )
         network = AutoencoderKL(dataclasses.replace(settings.network, scale=1.0))
+        if settings.start:
+            network.load_state_dict(trained_autoencoder(settings.start).state_dict())
+        if settings.is_encoder_frozen:
+            network.encoder.requires_grad_(False)
+            network.quant_conv.requires_grad_(False)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.networks = nn.ModuleDict({"autoencoder": network})
         self.adversary = Adversary(settings.adversary_channels)
         self.optimised = {
-            "autoencoder": list(network.parameters()),
+            "autoencoder": [one for one in network.parameters() if one.requires_grad],
             "adversary": list(self.adversary.parameters()),
         }
         self._last: dict[str, Tensor] = {}
@@ -138,6 +152,13 @@ class AutoencoderObjective(Objective):
         shown = pictures.stack([dataset[index]["pixels"] for index in range(number)])
         device = next(networks.parameters()).device
         return shown, pictures.to_float(shown.to(device))
+
+
+def trained_autoencoder(checkpoint: str) -> AutoencoderKL:
+    """The autoencoder of a checkpoint."""
+    network = read(store.find(checkpoint)).network("autoencoder")
+    assert isinstance(network, AutoencoderKL), type(network)
+    return network
 
 
 def _autoencoder(networks: nn.ModuleDict) -> AutoencoderKL:

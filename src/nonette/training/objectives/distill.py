@@ -136,9 +136,7 @@ class DistillObjective(Objective):
             if length == 1 / self.settings.finest:
                 return self._taught(here, time, guidance, text, mask, known)
             half = torch.full_like(time, length / 2)
-            return self.velocity(
-                self.target, here, time, text, mask, known, half, guidance
-            ).float()
+            return self.velocity(self.target, here, time, text, mask, known, half, guidance).float()
 
         first = average(x, t)
         second = average(x - length / 2 * first, t - length / 2)
