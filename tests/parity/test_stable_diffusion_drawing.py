@@ -79,8 +79,11 @@ class Letters:
     """A tokenizer of letters."""
 
     def encode(self, text: str, length: int) -> list[int]:
-        letters = [4 + ord(letter) % 36 for letter in text][: length - 2]
+        letters = self.words(text)[: length - 2]
         return [58, *letters, 59] + [0] * (length - 2 - len(letters))
+
+    def words(self, text: str) -> list[int]:
+        return [4 + ord(letter) % 36 for letter in text]
 
 
 def autoencoder() -> diffusers.AutoencoderKL:

@@ -151,7 +151,7 @@ def write(
         OSError: The disk refused; what is whole stays for the next try.
     """
     name = name or plan.name
-    folder = _destination(name, is_replacing)
+    folder = destination(name, is_replacing)
     checked = check(plan)
     journal = _journal(plan, found, importer, name, max_shard_bytes)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -340,8 +340,12 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _destination(name: str, is_replacing: bool) -> Path:
-    """The folder of a new model in the person's own store."""
+def destination(name: str, is_replacing: bool) -> Path:
+    """The folder of a new model in the person's own store.
+
+    Raises:
+        InputError: The name cannot be used.
+    """
     if not store.NAME.fullmatch(name):
         raise InputError("name", name, "it must be letters, digits, dots, dashes, underscores")
     if (store.BUNDLED / name).exists():

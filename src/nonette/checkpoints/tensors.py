@@ -187,6 +187,15 @@ def load(
     return loaded
 
 
+def files(folder: Path, part: str) -> list[Path]:
+    """The files that hold the tensors of `part`.
+
+    Raises:
+        CheckpointError: There are none, or their index is damaged.
+    """
+    return sorted(set(_places(folder, part).values()))
+
+
 def _places(folder: Path, part: str) -> dict[str, Path]:
     """Which file each tensor is in; for a single file, that file under the name ""."""
     whole, index = folder / f"{part}.safetensors", folder / f"{part}{INDEX_SUFFIX}"

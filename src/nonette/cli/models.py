@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,8 +16,11 @@ from nonette.checkpoints import format as checkpoints
 from nonette.checkpoints import store
 from nonette.cli._progress import ProgressBar
 from nonette.core.config import to_dict
-from nonette.core.errors import CheckpointError
+from nonette.core.errors import CheckpointError, InputError
 from nonette.core.types import Progress
+
+if TYPE_CHECKING:
+    from nonette.checkpoints import adapting
 
 app = typer.Typer(
     help="List the models on this machine, show what they are, import published ones.",
@@ -129,6 +132,68 @@ def import_model(
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         typer.echo(f"imported {folder.name} into {folder}")
+
+
+@app.command("adapt")
+def adapt_model(
+    model: Annotated[str, typer.Argument(help="A model's name, or the path of its folder.")],
+    name: Annotated[str, typer.Option(help="What to call the new model.")],
+    lora: Annotated[
+        list[str],
+        typer.Option(metavar="FILE[:STRENGTH]", help="A LoRA, and how strongly it is added."),
+    ] = [],  # noqa: B006  typer wants a list and changes none
+    embedding: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="A textual inversion: a word that prompts can use."),
+    ] = [],  # noqa: B006
+    force: Annotated[bool, typer.Option("--force", help="Replace a model of that name.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a model of an imported Stable Diffusion with LoRA files and textual inversions."""
+    from nonette.checkpoints import adapting
+
+    unmatched: dict[str, list[str]] = {}
+    folder = adapting.adapt(
+        checkpoints.read(store.find(model)),
+        name,
+        loras=[_lora(one) for one in lora],
+        embeddings=embedding,
+        on_unmatched=lambda path, keys: unmatched.update({str(path): keys}),
+        is_replacing=force,
+    )
+    words = checkpoints.read(folder).settings.get("words", {})
+    for path, keys in unmatched.items():
+        typer.echo(f"nonette: {path}: {len(keys)} tensors fit nothing and were left out:", err=True)
+        for key in keys:
+            typer.echo(f"  {key}", err=True)
+    if as_json:
+        facts = {"name": folder.name, "folder": str(folder), "unmatched": unmatched}
+        typer.echo(json.dumps(facts | {"words": list(words)}, indent=2, ensure_ascii=False))
+        return
+    typer.echo(f"made {folder.name} in {folder}")
+    if words:
+        typer.echo(f"words for prompts: {', '.join(words)}")
+
+
+def _lora(given: str) -> adapting.Lora:
+    """A file, or a file and a strength behind a colon.
+
+    Raises:
+        InputError: The strength is no number or too large.
+    """
+    from nonette.checkpoints import adapting
+
+    path, colon, strength = given.rpartition(":")
+    if not colon or Path(given).exists():
+        return adapting.Lora(Path(given))
+    limit = f"the strength must be -{adapting.MAX_STRENGTH:g} to {adapting.MAX_STRENGTH:g}"
+    try:
+        number = float(strength)
+    except ValueError as error:
+        raise InputError("--lora", given, limit) from error
+    if not abs(number) <= adapting.MAX_STRENGTH:
+        raise InputError("--lora", given, limit)
+    return adapting.Lora(Path(path), number)
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ other UNet takes neither, and the sampler keeps the known part instead.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,8 @@ from nonette.diffusion.denoisers import Network
 from nonette.models.clip import TextEncoder
 from nonette.models.dit import DiT
 from nonette.models.unet import UNet
+from nonette.pipelines import _prompt
+from nonette.pipelines._prompt import Encoder
 
 Encode = Callable[[Tensor], Tensor]
 """Pixels (1, 3, H, W) in [-1, 1] → latents (1, C, h, w)."""
@@ -50,7 +52,6 @@ class Rows:
 class Denoiser(Protocol):
     """The two below."""
 
-    text_length: int
     num_words: int
     latent_channels: int
     grid_size: int | None
@@ -58,8 +59,12 @@ class Denoiser(Protocol):
     takes_steps: bool
     takes_guidance: bool
 
-    def read(self, text_ids: Tensor) -> Tensor:
-        """Ids (R, L) → states (R, L, D)."""
+    def num_chunks(self, text: str) -> int:
+        """How many times L tokens the text takes."""
+        ...
+
+    def read(self, text: str) -> Tensor:
+        """A text → its states, (1, chunks · L, D)."""
         ...
 
     def surroundings(
@@ -79,16 +84,20 @@ class Transformer:
     takes_masks = takes_steps = True
     takes_guidance = False  # unless it was distilled, which the checkpoint's settings say
 
-    def __init__(self, dit: DiT) -> None:
-        self.dit = dit
-        self.text_length = dit.config.text_length
+    def __init__(self, dit: DiT, tokenizer: Encoder) -> None:
+        self.dit, self.tokenizer = dit, tokenizer
         self.num_words = dit.config.text_vocab_size
         self.latent_channels = dit.config.latent_channels
         self.grid_size: int | None = dit.config.grid_size
 
-    def read(self, text_ids: Tensor) -> Tensor:
-        """Ids (R, L) → states (R, L, D)."""
-        return self.dit.read(text_ids)
+    def num_chunks(self, text: str) -> int:
+        """Always 1: what is too long is cut, and brackets are brackets."""
+        return 1
+
+    def read(self, text: str) -> Tensor:
+        """A text → its states, (1, L, D)."""
+        ids = self.tokenizer.encode(text, self.dit.config.text_length)
+        return self.dit.read(torch.tensor([ids], device=self.dit.positions.device))
 
     def surroundings(
         self, encode: Encode, pixels: Tensor, mask: Tensor, side: int
@@ -109,15 +118,22 @@ class Transformer:
 
 
 class Published:
-    """A `UNet` of Stable Diffusion and the CLIP that reads for it."""
+    """A `UNet` of Stable Diffusion and the CLIP that reads for it; prompts are `_prompt`'s."""
 
     grid_size: int | None = None
     takes_steps = False
 
-    def __init__(self, unet: UNet, text_encoder: TextEncoder, latent_channels: int) -> None:
-        self.unet, self.text_encoder = unet, text_encoder
-        text = text_encoder.config.text
-        self.text_length, self.num_words = text.length, text.vocabulary_size
+    def __init__(
+        self,
+        unet: UNet,
+        text_encoder: TextEncoder,
+        tokenizer: Encoder,
+        latent_channels: int,
+        named: Mapping[str, Sequence[int]],
+    ) -> None:
+        self.unet, self.text_encoder, self.tokenizer = unet, text_encoder, tokenizer
+        self.named = named
+        self.num_words = text_encoder.config.text.vocabulary_size
         self.latent_channels = latent_channels
         self.takes_guidance = unet.config.guidance_width is not None
         self.takes_masks = unet.config.in_channels == 2 * latent_channels + 1
@@ -127,9 +143,18 @@ class Published:
                 f"{latent_channels}, or {2 * latent_channels + 1} with a mask and what is known"
             )
 
-    def read(self, text_ids: Tensor) -> Tensor:
-        """Ids (R, L) → states (R, L, D)."""
-        return self.text_encoder(text_ids)[0]
+    def num_chunks(self, text: str) -> int:
+        """How many chunks of 75 tokens the text takes."""
+        return len(self._chunks(text))
+
+    def read(self, text: str) -> Tensor:
+        """A text → its states, (1, chunks · L, D)."""
+        device = self.unet.conv_in.weight.device
+        return _prompt.read(self._chunks(text), lambda ids: self.text_encoder(ids.to(device))[0])
+
+    def _chunks(self, text: str) -> list[_prompt.Chunk]:
+        length = self.text_encoder.config.text.length
+        return _prompt.chunks(text, self.tokenizer, length, self.named)
 
     def surroundings(
         self, encode: Encode, pixels: Tensor, mask: Tensor, side: int

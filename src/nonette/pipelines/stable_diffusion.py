@@ -19,7 +19,7 @@ size, each in the seat its seed names (see `_steps`), and pictures painted one a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.taesd import TAESD
 from nonette.models.unet import UNet
 from nonette.pipelines._latents import Denoiser, Published, Rows, Transformer
+from nonette.pipelines._prompt import Encoder, lengthened
 from nonette.pipelines._steps import (
     Candidate,
     Job,
@@ -53,14 +54,6 @@ STEPS = 25  # where neither they nor the request do
 BLEND_STRENGTH = 0.6  # how far two pictures go back into noise to become one
 LONG_STEPS = (by_name("euler"), by_name("ddim"))  # samplers whose step is one straight line
 NOBODY = Job(prompt="", seeds=())
-
-
-class Encoder(Protocol):
-    """What drawing needs of a tokenizer."""
-
-    def encode(self, text: str, length: int) -> list[int]:
-        """Exactly `length` ids: start, words, end, padding; cut where too long."""
-        ...
 
 
 class View(NamedTuple):
@@ -83,6 +76,7 @@ class Walk(NamedTuple):
     sampler: str
     num_steps: int
     num_left: int
+    num_chunks: tuple[int, int]  # of text, to draw towards and away from
 
 
 class StableDiffusion:
@@ -95,8 +89,9 @@ class StableDiffusion:
         settings: Of the checkpoint. Read here are `diffusion` (see `diffusion.paths`), `steps`,
             `sampler`, `size` in pixels (of a UNet), `is_distilled` (guidance is an input and the
             steps are long ones), `most_guidance` that it learned, `guidance_interval` in sigmas,
-            `guidance_rescale`, and `num_seats`, how many candidates are drawn together (always
-            computed, even for one picture). Pictures belong to its value.
+            `guidance_rescale`, `words`, the ids of those that textual inversions taught, and
+            `num_seats`, how many candidates are drawn together (always computed, even for one
+            picture). Pictures belong to its value.
         text_encoder: What reads for a UNet.
         previewer: A tiny decoder for previews; without, the autoencoder paints them.
         **others: Parts that no model drawn here has; refused.
@@ -130,7 +125,7 @@ class StableDiffusion:
         self.settings = settings
         self.num_seats = int(settings.get("num_seats", NUM_SEATS))
         self.path = path_of(settings)
-        self.denoiser = _denoiser(denoiser, text_encoder, autoencoder)
+        self.denoiser = _denoiser(denoiser, text_encoder, tokenizer, autoencoder, settings)
         self.has_long_steps = self.denoiser.takes_steps and bool(settings.get("is_distilled"))
         self.most_guidance = float(settings.get("most_guidance", MAX_GUIDANCE))
         self.side = self._latent_side()
@@ -174,7 +169,7 @@ class StableDiffusion:
 
         # Read each text once: prompts, and what to draw away from.
         texts = sorted({text for job in jobs for text in _texts(job)} | {""})
-        memory = {text: self._read(text) for text in texts}
+        memory = {text: self.denoiser.read(text) for text in texts}
 
         # Look at each picture to start from; empty seats have none.
         views = [self._look(job) for job in (*jobs, NOBODY)]
@@ -206,17 +201,15 @@ class StableDiffusion:
         strength = BLEND_STRENGTH if job.task == "blend" else job.strength
         if job.source is None:
             strength = 1.0
-        return Walk(sampler, num_steps, len(remaining(grid, strength)) - 1 if strength > 0 else 0)
+        num_left = len(remaining(grid, strength)) - 1 if strength > 0 else 0
+        towards = max(self.denoiser.num_chunks(text) for text in (job.prompt, *_seconds(job)))
+        away = self.denoiser.num_chunks(job.negative_prompt)
+        return Walk(sampler, num_steps, num_left, (towards, away))
 
     def _seat(self, jobs: Sequence[Job], walk: Walk) -> list[list[Candidate]]:
         """The groups of the jobs that share a walk; others are left out."""
         sharing = [job if self._walk(job) == walk else NOBODY for job in jobs]
         return seat_candidates(sharing, self.num_seats)
-
-    def _read(self, text: str) -> Tensor:
-        """The states of one text, (1, L, width)."""
-        ids = self.tokenizer.encode(text, self.denoiser.text_length)
-        return self.denoiser.read(torch.tensor([ids], device=self._device()))
 
     def _look(self, job: Job) -> View:
         """The job's pictures as latents."""
@@ -295,8 +288,10 @@ class StableDiffusion:
             rows = Rows(text, view.mask, view.known, step, inside)
             return self.path.denoiser(self.denoiser.network(rows))
 
-        towards = [_between(memory[job.prompt], memory, job) for job in jobs]
-        away = [memory[job.negative_prompt] for job in jobs]
+        towards = [_between(memory, job, walk.num_chunks[0]) for job in jobs]
+        away = [
+            lengthened(memory[job.negative_prompt], memory[""], walk.num_chunks[1]) for job in jobs
+        ]
         return guidance.classifier_free(
             denoiser_of(torch.cat(towards)),
             denoiser_of(torch.cat(away)),
@@ -365,25 +360,36 @@ class StableDiffusion:
 
 
 def _denoiser(
-    network: DiT | UNet, text_encoder: TextEncoder | None, autoencoder: AutoencoderKL
+    network: DiT | UNet,
+    text_encoder: TextEncoder | None,
+    tokenizer: Encoder,
+    autoencoder: AutoencoderKL,
+    settings: Mapping[str, Any],
 ) -> Denoiser:
     """The network as this pipeline asks it."""
     if isinstance(network, DiT):
         if text_encoder is not None:
             raise ValueError("a transformer reads by itself, but there is a text encoder beside it")
-        return Transformer(network)
+        return Transformer(network, tokenizer)
     if text_encoder is None:
         raise ValueError("a UNet needs a text encoder, but there is none")
-    return Published(network, text_encoder, autoencoder.config.latent_channels)
+    channels, named = autoencoder.config.latent_channels, settings.get("words", {})
+    return Published(network, text_encoder, tokenizer, channels, named)
 
 
 def _texts(job: Job) -> tuple[str, ...]:
-    second = () if job.second_prompt is None else (job.second_prompt,)
-    return job.prompt, job.negative_prompt, *second
+    return job.prompt, job.negative_prompt, *_seconds(job)
 
 
-def _between(text: Tensor, memory: Mapping[str, Tensor], job: Job) -> Tensor:
+def _seconds(job: Job) -> tuple[str, ...]:
+    return () if job.second_prompt is None else (job.second_prompt,)
+
+
+def _between(memory: Mapping[str, Tensor], job: Job, num_chunks: int) -> Tensor:
     """The states of the prompt, or of a blend of two."""
-    if job.second_prompt is None:
-        return text
-    return torch.lerp(text.float(), memory[job.second_prompt].float(), job.mix).to(text)
+    first, *others = (
+        lengthened(memory[text], memory[""], num_chunks) for text in (job.prompt, *_seconds(job))
+    )
+    for second in others:
+        first = torch.lerp(first.float(), second.float(), job.mix).to(first)
+    return first

@@ -87,14 +87,17 @@ class Tokenizer:
         room = length - len(self._start_ids) - len(self._end_ids)
         if room < 0:
             raise InputError("length", length, f"it must be at least {length - room}, for the ends")
-        ids = self._inner.encode(without_surrogates(text), add_special_tokens=False).ids
-        ids = [*self._start_ids, *ids[:room], *self._end_ids]
+        ids = [*self._start_ids, *self.words(text)[:room], *self._end_ids]
         return ids + [self._pad_id] * (length - len(ids))
 
     def count(self, text: str) -> int:
         """How many ids the text needs without being cut, the ends included."""
-        ids = self._inner.encode(without_surrogates(text), add_special_tokens=False).ids
-        return len(self._start_ids) + len(ids) + len(self._end_ids)
+        return len(self._start_ids) + len(self.words(text)) + len(self._end_ids)
+
+    def words(self, text: str) -> list[int]:
+        """The ids of the text alone, without ends, as many as it takes."""
+        ids: list[int] = self._inner.encode(without_surrogates(text), add_special_tokens=False).ids
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids, as normalised, up to the first end and without special tokens."""

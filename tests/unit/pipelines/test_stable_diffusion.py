@@ -76,8 +76,15 @@ class Letters:
     """A tokenizer of letters."""
 
     def encode(self, text: str, length: int) -> list[int]:
-        letters = [4 + ord(letter) % 36 for letter in text][: length - 2]
+        letters = self.words(text)[: length - 2]
         return [0, *letters, 2] + [1] * (length - 2 - len(letters))
+
+    def words(self, text: str) -> list[int]:
+        return [4 + ord(letter) % 36 for letter in text]
+
+
+def ids(text: str) -> torch.Tensor:
+    return torch.tensor([Letters().encode(text, DIT.text_length)])
 
 
 def stirred(network: torch.nn.Module, strength: float) -> Any:
@@ -141,6 +148,31 @@ def test_nine_pictures_differ_and_are_the_same_in_any_company(kind: str) -> None
     assert same(drawn[2], nine), "with strangers"
     for stranger, pictures in zip(strangers, (*drawn[:2], *drawn[3:]), strict=True):
         assert same(system([stranger])[0], pictures)
+
+
+def test_a_long_prompt_is_read_whole_and_changes_nobody_else() -> None:
+    system = make("unet")
+    long = one(CAT, prompt="a red cat, " * 9, seeds=NINE[:2])
+    longer = one(long, prompt=long.prompt + "z")
+    away = one(CAT, negative_prompt="grass, " * 9, seeds=NINE[:2])
+    blend = one(long, task="blend", second_prompt="a dog", mix=0.4)
+    drawn = system([long, CAT, longer, away, blend])
+    assert same(drawn[1], make("unet")([CAT])[0])
+    for job, pictures in zip((long, longer, away, blend), (drawn[0], *drawn[2:]), strict=True):
+        assert same(system([job])[0], pictures)
+    assert len({pictures[0].tobytes() for pictures in drawn}) == 5
+
+
+def test_brackets_weigh_for_a_published_network_alone() -> None:
+    weighed, plain = one(CAT, prompt="a (red:1.5) cat"), one(CAT, prompt="a red cat")
+    escaped = one(CAT, prompt=r"a red cat \(1\)")
+    system = make("unet")
+    assert not same(system([weighed])[0], system([plain])[0])
+    assert not same(system([escaped])[0], system([one(CAT, prompt="a red cat (1)")])[0])
+    bundled = make("transformer").denoiser
+    assert torch.equal(bundled.read("a (red:1.5) cat"), bundled.dit.read(ids("a (red:1.5) cat")))
+    with pytest.raises(InputError, match="weight"):
+        system([one(CAT, prompt="a (red:1000) cat")])
 
 
 @pytest.mark.parametrize("kind", KINDS)
