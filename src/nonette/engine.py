@@ -6,13 +6,14 @@
 Several requests become one call of the pipeline, which keeps each candidate the same as if it were
 drawn alone. Networks are loaded once, when they are first needed. What a request leaves open is
 taken from the checkpoint's `settings`: `candidates`, `guidance`, `temperature`, `top_k`, `top_p`,
-and `ranker`, the name of the checkpoint that ranks (looked for beside the model's own folder
-first); `languages` are those it was trained on.
+and `ranker` and `upsampler`, the names of the checkpoints that rank and enlarge (looked for beside
+the model's own folder first); `languages` are those it was trained on.
 
-A pipeline draws one size and does the tasks it names. Everything else around it happens here: other
-sizes of that shape are resampled, what an edit or extension repaints is seen through a window of
-the pipeline's size and pasted back where the mask is, and `enlarge`, which any model can, is
-resampling until a network does better. Pictures tell what was done in their settings.
+A pipeline draws one size and does the tasks it names. Everything else around it happens here: what
+an edit or extension repaints is seen through a window of the pipeline's size and pasted back where
+the mask is, smaller sizes of a shape are resampled, and larger ones, like `enlarge`, which any
+model can, are the upsampler's. Models of the scene world have the bundled one; without one,
+pictures are enlarged by resampling. Pictures tell what was done in their settings.
 
 It knows no network, no tokenizer and no file format.
 """
@@ -47,13 +48,15 @@ from nonette.core.types import (
     Task,
     as_drawn,
 )
+from nonette.models.upsampler import Upsampler
 from nonette.nn import device as hardware
-from nonette.pipelines import _frame
-from nonette.pipelines._steps import Job
+from nonette.pipelines import _frame, _upsample
+from nonette.pipelines._steps import Job, Meter
 from nonette.pipelines.rerank import rerank
 from nonette.provenance.notebook import ShownDrawing, show
 
 CANDIDATES = 18  # drawn before the best are kept, where the checkpoint does not say
+UPSAMPLER = "scenes-upsampler"  # of models that draw scenes, where it is installed
 KNOBS = ("guidance", "temperature", "top_k", "top_p", "steps", "sampler")
 
 OnProgress = Callable[[Progress], None] | None
@@ -128,16 +131,21 @@ class LocalEngine:
             start = time.perf_counter()
             drawn = self._draw(wishes, on_progress, should_stop)
             scores = self._rank(wishes, is_ranked, drawn, on_progress, should_stop)
+            meter = Meter(self._num_tiles(wishes, drawn), on_progress, should_stop)
+            finished = [
+                self._finish(wish, pixels, ranking, meter)
+                for wish, pixels, ranking in zip(wishes, drawn, scores, strict=True)
+            ]
             seconds = time.perf_counter() - start
         return [
             Drawing(
-                pictures=self._choose(wish, pixels, ranking),
+                pictures=pictures,
                 unknown_words=self._unknown_words(wish.prompt),
                 seconds=seconds,
                 model=self.checkpoint.name,
                 prompt=wish.prompt,
             )
-            for wish, pixels, ranking in zip(wishes, drawn, scores, strict=True)
+            for wish, pictures in zip(wishes, finished, strict=True)
         ]
 
     def score(self, pictures: Sequence[np.ndarray], prompt: str) -> list[float]:
@@ -179,11 +187,30 @@ class LocalEngine:
         name = self.checkpoint.settings.get("ranker")
         if not name:
             return None
-        beside = self.checkpoint.folder.parent / str(name)
-        is_beside = store.NAME.fullmatch(str(name)) and (beside / "config.json").is_file()
-        folder = beside if is_beside else store.find(str(name), field="ranker", allows_paths=False)
-        checkpoint = read(folder)
+        checkpoint = self._companion("ranker", name)
         return checkpoint.network("clip").to(self.device), checkpoint.tokenizer()
+
+    @cached_property
+    def _upsampler(self) -> tuple[str, Upsampler] | None:
+        """The name of what enlarges and its network, or None where resampling has to do."""
+        settings = self.checkpoint.settings
+        name = settings.get("upsampler")
+        if "upsampler" not in settings and "world" in settings:
+            name = UPSAMPLER if UPSAMPLER in store.names() else None
+        if not name:
+            return None
+        checkpoint = self._companion("upsampler", name)
+        network = checkpoint.network("upsampler", hardware.pick_dtype(self.device))
+        if not isinstance(network, Upsampler):
+            raise CheckpointError(f"{checkpoint.folder}: it does not enlarge")
+        return checkpoint.name, network.to(self.device)
+
+    def _companion(self, field: str, name: object) -> Checkpoint:
+        """The checkpoint that the model's settings name, beside its own folder or in the store."""
+        beside = self.checkpoint.folder.parent / str(name)
+        if store.NAME.fullmatch(str(name)) and (beside / "config.json").is_file():
+            return read(beside)
+        return read(store.find(str(name), field=field, allows_paths=False))
 
     @cached_property
     def _vocabulary(self) -> Any:
@@ -255,28 +282,59 @@ class LocalEngine:
                 on_progress(Progress(done=i + 1, total=len(wishes), phase="ranking"))
         return scores
 
-    def _choose(
-        self, wish: Request, drawn: np.ndarray, scores: list[float] | None
+    def _num_tiles(self, wishes: Sequence[Request], drawn: Sequence[np.ndarray]) -> int:
+        """How many tiles the upsampler will enlarge."""
+        count = 0
+        for wish, pixels in zip(wishes, drawn, strict=True):
+            size, wanted, enlarger = self._way(wish, pixels[0])
+            if enlarger is not None:
+                factor = enlarger[1].config.factor
+                count += wish.num_pictures * _upsample.num_tiles(size, wanted, factor)
+        return count
+
+    def _way(
+        self, wish: Request, pixels: np.ndarray
+    ) -> tuple[tuple[int, int], tuple[int, int], tuple[str, Upsampler] | None]:
+        """Width and height of what was drawn, those it gets, and what enlarges it, if anything."""
+        size = pixels.shape[1], pixels.shape[0]
+        if wish.kept_size is None:
+            wanted = sizes.outcome(wish, size, wish.model)
+        else:
+            view = _frame.window(_frame.canvas(wish)[1], size)
+            wanted = view.width, view.height
+        return size, wanted, self._upsampler if _upsample.can_enlarge(size, wanted) else None
+
+    def _finish(
+        self, wish: Request, drawn: np.ndarray, scores: list[float] | None, meter: Meter
     ) -> tuple[Picture, ...]:
-        """The best candidates, best first; without scores the first ones in the order of seeds."""
+        """The best candidates, best first; without scores the first ones in the order of seeds.
+
+        They come at the size that was asked for, or inside the picture that the task keeps.
+        """
         order = list(range(len(drawn)))
         if scores is not None:
             order.sort(key=lambda i: -scores[i])  # stable: equals stay in the order of seeds
-        settings, pictures = as_drawn(wish), []
+        size, wanted, enlarger = self._way(wish, drawn[0])
+        name, network = enlarger or (sizes.FILTER, None)
+
+        def resize(pixels: np.ndarray, to: tuple[int, int]) -> np.ndarray:
+            if network is None:
+                return sizes.resized(pixels, to)
+            return _upsample.upsampled(network, pixels, to, meter)
+
+        settings, pictures = as_drawn(wish) | sizes.notes(size, wanted, name), []
         for i in order[: wish.num_pictures]:
-            native = drawn[i].shape[1], drawn[i].shape[0]
             if wish.kept_size is None:
-                size = sizes.outcome(wish, native, wish.model)
-                pixels = sizes.resized(drawn[i], size)
+                pixels = resize(drawn[i], wanted)
             else:
-                pixels, size = _frame.finished(wish, drawn[i])
+                pixels = _frame.finished(wish, drawn[i], resize)
             pictures.append(
                 Picture(
                     pixels=pixels,
                     seed=wish.seed + i,
                     score=None if scores is None else scores[i],
                     model=wish.model,
-                    settings=settings | sizes.notes(native, size),
+                    settings=dict(settings),
                 )
             )
         return tuple(pictures)

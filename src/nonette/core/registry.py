@@ -30,6 +30,7 @@ NETWORKS: Mapping[str, str] = {
     "prior": "nonette.models.unclip:Prior",
     "text_projection": "nonette.models.unclip:TextProjection",
     "t5": "nonette.models.t5:T5Encoder",
+    "upsampler": "nonette.models.upsampler:Upsampler",
 }
 
 SYSTEMS: Mapping[str, str] = {
@@ -48,6 +49,7 @@ RECIPES: Mapping[str, str] = {
         "decoder",
         "diffusion",
         "distill",
+        "upsampler",
     )
     for scale in ("tiny", "cpu", "gpu")
 }

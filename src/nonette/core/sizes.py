@@ -2,7 +2,7 @@
 
 A model draws at its native size; any other size of that shape is the native one resampled, and the
 picture's settings say so. Shapes a model cannot draw are refused. Resampling is Lanczos (a windowed
-sinc of three lobes), the sharpest of Pillow's filters, until a network does better.
+sinc of three lobes), the sharpest of Pillow's filters, where no network does better.
 """
 
 from __future__ import annotations
@@ -53,17 +53,18 @@ def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
-def notes(drawn: tuple[int, int], size: tuple[int, int]) -> dict[str, str]:
+def notes(drawn: tuple[int, int], size: tuple[int, int], by: str = FILTER) -> dict[str, str]:
     """What a picture's settings say of its size beyond the request's own field.
 
     Args:
         drawn: Width and height before resampling.
         size: Width and height that came out.
+        by: What did it: the filter, or the name of the model that enlarged.
     """
     if drawn == size:
         return {}
     how = "enlarged" if size[0] * size[1] > drawn[0] * drawn[1] else "reduced"
-    return {"drawn_size": spell(drawn), how: FILTER}
+    return {"drawn_size": spell(drawn), how: by}
 
 
 def parse(size: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ nowhere else, so that all other pixels stay as they were, to the byte.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ from PIL import Image
 
 from nonette.core.sizes import resized
 from nonette.core.types import Request
+
+Resize = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
+"""A picture, uint8 (H, W, 3), at another width and height."""
 
 CONTEXT = 0.5  # of the marked box's own sides, seen on each side of it
 
@@ -51,15 +55,14 @@ class Window:
             shown[:, (columns < 0) | (columns >= width)] = True
         return shown
 
-    def paste(self, picture: np.ndarray, drawn: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def paste(self, picture: np.ndarray, whole: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """A copy of the picture with what was drawn in the window, where the mask is.
 
         Args:
             picture: uint8, (H, W, 3).
-            drawn: What the window became, uint8 (h, w, 3) of any scale.
+            whole: What the window became, uint8 (height, width, 3).
             mask: bool, (H, W).
         """
-        whole = resized(drawn, (self.width, self.height))
         pasted = picture.copy()
         height, width = picture.shape[:2]
         top, left = max(self.top, 0), max(self.left, 0)
@@ -129,19 +132,21 @@ def seen(request: Request, native: tuple[int, int]) -> tuple[np.ndarray, np.ndar
     return resized(view.cut(picture, "edge"), native), marked
 
 
-def finished(request: Request, drawn: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+def finished(request: Request, drawn: np.ndarray, resize: Resize = resized) -> np.ndarray:
     """The whole picture of an edit or extension, with what a system made of what it had `seen`.
 
     Args:
         request: The edit or extension.
         drawn: uint8, (h, w, 3), of the native size.
+        resize: How it is brought to the picture's own scale.
 
     Returns:
-        uint8 (H, W, 3), and the width and height that what was drawn has in it.
+        uint8 (H, W, 3).
     """
     picture, mask = canvas(request)
     view = window(mask, (drawn.shape[1], drawn.shape[0]))
-    return view.paste(picture, drawn, mask), (view.width, view.height)
+    whole = resize(drawn, (view.width, view.height))
+    return view.paste(picture, whole, mask)
 
 
 def fitted(picture: np.ndarray, native: tuple[int, int]) -> np.ndarray:

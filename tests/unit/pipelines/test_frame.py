@@ -59,7 +59,7 @@ def test_an_edit_keeps_every_other_pixel(size: tuple[int, int], has_mask: bool) 
     assert (seen.shape, marked.shape) == ((24, 32, 3), (24, 32))
     assert marked.any() and (marked.all() or has_mask)
     drawn = np.full((24, 32, 3), 7, np.uint8)
-    whole, _ = _frame.finished(request, drawn)
+    whole = _frame.finished(request, drawn)
     repainted = mask if has_mask else np.ones_like(mask)
     assert (whole[repainted] == 7).all()
     assert np.array_equal(whole[~repainted], source[~repainted])
@@ -72,8 +72,7 @@ def test_what_comes_back_at_the_native_scale_comes_back_exactly() -> None:
     seen, marked = _frame.seen(request, NATIVE)
     assert np.array_equal(seen, source[3:27, 139:171])
     assert np.array_equal(marked, mask[3:27, 139:171])
-    whole, size = _frame.finished(request, seen)
-    assert np.array_equal(whole, source) and size == NATIVE
+    assert np.array_equal(_frame.finished(request, seen), source)
 
 
 def test_an_extension_is_seen_beside_its_source() -> None:
@@ -84,8 +83,8 @@ def test_an_extension_is_seen_beside_its_source() -> None:
     assert (seen[:, 16:] == source[:, -1:]).all()
     assert np.array_equal(marked, mask_of(*NATIVE, 16, 0, 32, 24))
     drawn = noise(*NATIVE, seed=1)
-    whole, size = _frame.finished(request, drawn)
-    assert (whole.shape, size) == ((24, 48, 3), NATIVE)
+    whole = _frame.finished(request, drawn)
+    assert whole.shape == (24, 48, 3)
     assert np.array_equal(whole[:, :32], source)
     assert np.array_equal(whole[:, 32:], drawn[:, 16:])
 
@@ -102,3 +101,17 @@ def test_the_middle_of_a_picture_is_what_a_variation_looks_at() -> None:
     assert np.array_equal(_frame.fitted(noise(32, 48), NATIVE), noise(32, 48)[12:36])
     assert _frame.fitted(noise(500, 90), NATIVE).shape == (24, 32, 3)
     assert _frame.fitted(noise(16, 16), NATIVE).shape == (24, 32, 3)
+
+
+def test_what_is_drawn_smaller_than_its_window_is_brought_to_it_as_told() -> None:
+    source, mask = noise(200, 100), mask_of(200, 100, 50, 30, 100, 60)
+    request = Request(prompt="a", task="edit", source=source, mask=mask)
+    asked = []
+
+    def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        asked.append((pixels.shape, size))
+        return np.full((size[1], size[0], 3), 7, np.uint8)
+
+    whole = _frame.finished(request, np.zeros((24, 32, 3), np.uint8), resize)
+    assert asked == [((24, 32, 3), (100, 75))]
+    assert (whole[mask] == 7).all() and np.array_equal(whole[~mask], source[~mask])

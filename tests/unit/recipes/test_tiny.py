@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+import tiny_model
+from nonette.checkpoints import store
 from nonette.checkpoints.format import read
 from nonette.cli.main import main
 from nonette.core.types import Request
@@ -59,6 +61,19 @@ def test_diffusion_from_nothing_to_pictures_in_few_steps(tmp_path):
     assert (varied[0].pixels != source).any()
     for alone, together in zip(requests, (edited, extended, varied), strict=True):
         assert (student.draw([alone])[0][0].pixels == together[0].pixels).all()
+
+
+def test_an_upsampler_trains_and_enlarges_what_another_model_draws(tmp_path, monkeypatch):
+    upsampler = trained("upsampler_tiny", tmp_path)
+    monkeypatch.setenv("NONETTE_HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / "models").mkdir(parents=True)
+    upsampler.rename(tmp_path / "home" / "models" / "scenes-upsampler")
+    monkeypatch.setattr(store, "BUNDLED", tmp_path / "none")
+    folder = tiny_model.write(tmp_path, settings=tiny_model.SETTINGS | {"world": "tiny"})
+    request = Request(prompt="a red cat", ranks=False, num_pictures=2, size="64x64")
+    (drawing,) = LocalEngine(str(folder), threads=1).draw([request])
+    assert [picture.pixels.shape for picture in drawing] == [(64, 64, 3)] * 2
+    assert drawing[0].settings["enlarged"] == "upsampler_tiny"
 
 
 def test_rankers_and_judges_ship_too(tmp_path):
