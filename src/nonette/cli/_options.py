@@ -31,6 +31,7 @@ NAMES = {  # what a field of Request is called on the command line
     "model": "--model",
     "threads": "--threads",
     "strength": "--strength",
+    "feather": "--feather",
     "factor": "--factor",
     "left": "--left",
     "top": "--top",
@@ -39,7 +40,7 @@ NAMES = {  # what a field of Request is called on the command line
 }
 WHOLE = (
     *("num_pictures", "candidates", "seed", "top_k", "steps", "threads"),
-    *("left", "top", "right", "bottom"),
+    *("left", "top", "right", "bottom", "feather"),
 )
 REAL = ("guidance", "temperature", "top_p", "strength", "factor")
 
@@ -97,6 +98,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
 Threads = Annotated[
     str | None, number(kind="INTEGER", help="CPU threads to use.", default="all cores")
+]
+Feather = Annotated[
+    str | None,
+    number(
+        kind="PX",
+        help="Fade what is new in over so many pixels beside what stays, 0 to 64.",
+        default="0",
+    ),
 ]
 NoMetadata = Annotated[
     bool,

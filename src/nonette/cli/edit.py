@@ -34,6 +34,7 @@ def edit(
             kind="NUMBER", help="How far to go, 0 (as it was) to 1 (all anew).", default="1"
         ),
     ] = None,
+    feather: options.Feather = None,
     output: Annotated[Path | None, options.output(OUTPUT)] = None,
     num_pictures: options.NumPictures = "9",
     seed: options.Seed = None,
@@ -72,6 +73,7 @@ def edit(
                 "ranks": not no_rank,
                 "threads": threads,
                 "source": picture.pixels,
+                "feather": feather,
                 "mask": marked,
                 "strength": strength,
             },

@@ -26,6 +26,7 @@ def extend(
     bottom: Annotated[
         str | None, options.number(kind="INTEGER", help="Pixels to add below.", default="0")
     ] = None,
+    feather: options.Feather = None,
     output: Annotated[Path | None, options.output(OUTPUT)] = None,
     num_pictures: options.NumPictures = "9",
     seed: options.Seed = None,
@@ -60,6 +61,7 @@ def extend(
                 "ranks": not no_rank,
                 "threads": threads,
                 "source": picture.pixels,
+                "feather": feather,
                 "left": left,
                 "top": top,
                 "right": right,

@@ -6,7 +6,7 @@ It never imports torch and knows nothing of what a prompt means. What a candidat
 
 - `draw` fills a picture of the native size with it;
 - `edit` paints it where the mask is (or everywhere), over the source as the strength says;
-- `extend` paints it around the source;
+- `extend` paints it around the source (both fade it in where a soft seam is asked for);
 - `vary` goes from the source's mean colour towards it, as the strength says;
 - `blend` goes from what the first would become to what the second would, as the mix says;
 - `enlarge` has no candidates: the source itself, resampled.
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from nonette.core import sizes
+from nonette.core import seams, sizes
 from nonette.core.errors import InputError, Stopped
 from nonette.core.types import (
     MIX,
@@ -176,16 +176,16 @@ class FlatEngine:
         if wish.kept_size is None:
             return _fill(colour, *self.native_size)
         assert wish.source is not None
+        picture, where = wish.source, wish.mask
         if wish.task == "extend":
-            (left, top, _, _), (height, width) = wish.sides, wish.source.shape[:2]
-            picture = _fill(colour, *wish.kept_size)
-            picture[top : top + height, left : left + width] = wish.source
-            return picture
-        where = np.ones(wish.source.shape[:2], bool) if wish.mask is None else wish.mask
-        assert wish.strength is not None
-        picture = wish.source.copy()
-        picture[where] = _mix(wish.source[where], colour, wish.strength)
-        return picture
+            left, top, right, bottom = wish.sides
+            around = ((top, bottom), (left, right))
+            where = np.pad(np.zeros(picture.shape[:2], bool), around, constant_values=True)
+            picture = np.pad(picture, (*around, (0, 0)), mode="edge")
+        if where is None:
+            where = np.ones(picture.shape[:2], bool)
+        painted = _mix(picture, colour, 1.0 if wish.strength is None else wish.strength)
+        return seams.blended(picture, painted, seams.ramp(where, wish.feather or 0))
 
     def _colour(self, wish: Request, seed: int) -> np.ndarray:
         """The colour of the wish's candidate of that seed: uint8 (3,)."""

@@ -24,6 +24,7 @@ MAX_CANDIDATES = 512
 MAX_SEED = 2**53 - 1  # the largest integer that JSON readers in browsers keep exactly
 MAX_RANDOM_SEED = 2**32  # of seeds drawn by lot: short enough to type again
 MAX_GUIDANCE = 100.0
+MAX_FEATHER = 64
 FACTOR, MAX_FACTOR = 2.0, 16.0  # of an enlargement: what it is where nothing says how large
 
 Task = Literal["draw", "edit", "extend", "vary", "blend", "enlarge"]
@@ -31,8 +32,8 @@ Task = Literal["draw", "edit", "extend", "vary", "blend", "enlarge"]
 SIDES = ("left", "top", "right", "bottom")
 TAKES: Mapping[Task, tuple[str, ...]] = {
     "draw": (),
-    "edit": ("source", "mask", "strength"),
-    "extend": ("source", *SIDES),
+    "edit": ("source", "mask", "strength", "feather"),
+    "extend": ("source", *SIDES, "feather"),
     "vary": ("source", "strength"),
     "blend": ("source", "second_source", "second_prompt", "mix"),
     "enlarge": ("source", "factor"),
@@ -82,6 +83,9 @@ class Request:
             the whole picture. Pixels outside it come back exactly.
         strength: Of `edit` and `vary`, how far from the source to go: 0 is the source itself, 1
             keeps nothing of it.
+        feather: Of `edit` and `extend`, pixels over which what is repainted fades in, inside the
+            mask or what is added, 0 to 64: at its border the source shows through (of an extension
+            its repeated edge). None and 0 are a hard border.
         left: Of `extend`, pixels to add on that side, 0 to 8,192; likewise `top`, `right` and
             `bottom`.
         top: See `left`.
@@ -112,6 +116,7 @@ class Request:
     source: np.ndarray | None = None
     mask: np.ndarray | None = None
     strength: float | None = None
+    feather: int | None = None
     left: int | None = None
     top: int | None = None
     right: int | None = None
@@ -242,7 +247,11 @@ class Request:
             checks.pixels("size", width, height, self.num_pictures)
 
 
-WHOLE_LIMITS = {"steps": (1, 1000), "top_k": (1, 2**20)} | dict.fromkeys(SIDES, (0, MAX_SIDE))
+WHOLE_LIMITS = {
+    "steps": (1, 1000),
+    "top_k": (1, 2**20),
+    "feather": (0, MAX_FEATHER),
+} | dict.fromkeys(SIDES, (0, MAX_SIDE))
 REAL_LIMITS = {
     "guidance": (0.0, MAX_GUIDANCE),
     "temperature": (1e-3, 10.0),

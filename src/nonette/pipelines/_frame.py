@@ -3,7 +3,8 @@
 A system draws one size. What it repaints of a larger or smaller picture it sees through a window of
 its own shape: as near as it can be to the pixels' own scale, around everything that is to be
 repainted, with half as much beside it to go by. What comes back is pasted where the mask is and
-nowhere else, so that all other pixels stay as they were, to the byte.
+nowhere else, so that all other pixels stay as they were, to the byte. Where a soft seam is asked
+for, it fades in inside the mask.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from nonette.core import seams
 from nonette.core.sizes import resized
 from nonette.core.types import Request
 
@@ -55,13 +57,13 @@ class Window:
             shown[:, (columns < 0) | (columns >= width)] = True
         return shown
 
-    def paste(self, picture: np.ndarray, whole: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """A copy of the picture with what was drawn in the window, where the mask is.
+    def paste(self, picture: np.ndarray, whole: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """A copy of the picture with what was drawn in the window.
 
         Args:
             picture: uint8, (H, W, 3).
             whole: What the window became, uint8 (height, width, 3).
-            mask: bool, (H, W).
+            shares: How much of it shows, float32 (H, W), 0 to 1.
         """
         pasted = picture.copy()
         height, width = picture.shape[:2]
@@ -69,7 +71,7 @@ class Window:
         bottom, right = min(self.top + self.height, height), min(self.left + self.width, width)
         here = np.s_[top:bottom, left:right]
         part = whole[top - self.top : bottom - self.top, left - self.left : right - self.left]
-        pasted[here][mask[here]] = part[mask[here]]
+        pasted[here] = seams.blended(picture[here], part, shares[here])
         return pasted
 
 
@@ -146,7 +148,7 @@ def finished(request: Request, drawn: np.ndarray, resize: Resize = resized) -> n
     picture, mask = canvas(request)
     view = window(mask, (drawn.shape[1], drawn.shape[0]))
     whole = resize(drawn, (view.width, view.height))
-    return view.paste(picture, whole, mask)
+    return view.paste(picture, whole, seams.ramp(mask, request.feather or 0))
 
 
 def fitted(picture: np.ndarray, native: tuple[int, int]) -> np.ndarray:

@@ -85,6 +85,23 @@ def test_an_edit_repaints_the_mask_and_keeps_the_rest_to_the_byte(run: Any) -> N
     assert np.array_equal(again[0].pixels, pixels_of(result["pictures"][0]["path"]))
 
 
+def test_a_seam_is_soft_where_that_is_asked_for(run: Any) -> None:
+    words = ("a cat", "-n", "1", *FLAT)
+    assert run("edit", "fox.png", "--mask", "mask.png", "--feather", "4", *words)[0] == 0
+    pixels = pixels_of("edited.png")
+    assert np.array_equal(pixels[~MASK], noise()[~MASK])
+    assert (pixels[9:16, 11:26] == pixels[12, 15]).all()
+    assert (pixels[5:9, 7:30] != pixels[12, 15]).any()
+    assert files.read(Path("edited.png").read_bytes())["feather"] == 4
+    assert run("extend", "fox.png", "--left", "8", "--feather", "2", *words)[0] == 0
+    pixels = pixels_of("extended.png")
+    assert np.array_equal(pixels[:, 8:], noise())
+    assert (pixels[:, 7] != pixels[:, 0]).any() and (pixels[:, :6] == pixels[0, 0]).all()
+    told = "--feather is 65, but it must be a whole number from 0 to 64"
+    assert told in refused(run, "edit", "fox.png", "--feather", "65", *words)
+    assert "--feather is 'x'" in refused(run, "extend", "fox.png", "--feather", "x", *words)
+
+
 def test_a_mask_may_be_the_pictures_own_transparency(run: Any) -> None:
     save("hole.png", np.dstack([noise(), np.where(MASK, 0, 255).astype(np.uint8)]))
     assert run("edit", "hole.png", "a cat", "-n", "1", *FLAT)[0] == 0

@@ -138,6 +138,17 @@ def test_every_task_keeps_the_seeds_the_progress_and_the_record(task):
         draw(request, should_stop=lambda: True)
 
 
+def test_a_soft_seam_fades_in_inside_the_mask_or_what_is_added():
+    added = np.pad(np.zeros((30, 40), bool), ((0, 5), (8, 0)), constant_values=True)
+    tasks = (("edit", MASK, (29, 28, 27), 6), ("extend", added, (7, 6, 5), 3))
+    for task, marked, inwards, num_soft in tasks:
+        fields = WISHES[task] | {"prompt": "a fox", "task": task, "ranks": False}
+        for soft, hard in zip(*draw(*(Request(feather=f, **fields) for f in (3, 0))), strict=True):
+            assert np.array_equal(soft.pixels[~marked], hard.pixels[~marked])
+            apart = np.abs(soft.pixels[10].astype(int) - hard.pixels[10]).sum(axis=1)
+            assert apart[list(inwards)].min() > 0 and (apart > 0).sum() == num_soft
+
+
 def test_an_edit_repaints_the_mask_and_nothing_else():
     (drawing,) = draw(Request(prompt="a fox", task="edit", **WISHES["edit"]))
     for picture in drawing:

@@ -38,8 +38,8 @@ def mask_of(width=32, height=16):
 
 
 WISHES = {  # what each task needs, and all that it takes
-    "edit": {"source": picture(), "mask": mask_of(), "strength": 0.5},
-    "extend": {"source": picture(), "left": 8, "top": 0, "right": 1, "bottom": 3},
+    "edit": {"source": picture(), "mask": mask_of(), "strength": 0.5, "feather": 4},
+    "extend": {"source": picture(), "left": 8, "top": 0, "right": 1, "bottom": 3, "feather": 0},
     "vary": {"source": picture(), "strength": 1},
     "blend": {"source": picture(), "second_source": picture(seed=1), "mix": 0.25},
     "enlarge": {"source": picture(), "factor": 2.5, "num_pictures": 1},
