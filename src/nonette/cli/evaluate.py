@@ -2,29 +2,25 @@
 
 `scenes` draws the exam, judges it and writes report.md, report.json and failures.png. `blind` puts
 pictures of the same exam onto numbered pages for a person, and compares the filled-in table with
-the judge. Drawings are kept in the output folder: the same command goes on where it was cut short.
+the judge. `edits` and `enlarging` have files of their own. Drawings are kept in the output folder:
+the same command goes on where it was cut short.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nonette.cli import _files
+from nonette.cli import _edits_exam, _enlarging_exam, _files
+from nonette.cli import _exam as options
 from nonette.cli._progress import ProgressBar
-from nonette.core import flat
-from nonette.core.errors import CheckpointError, InputError
+from nonette.core.errors import InputError
 
 if TYPE_CHECKING:
     from nonette.evaluation.blind import Agreement
-    from nonette.evaluation.drawings import Album
-    from nonette.evaluation.prompts import Prompt
-    from nonette.evaluation.reader import Reader
     from nonette.evaluation.scenes import Result
 
 app = typer.Typer(
@@ -33,50 +29,36 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-JUDGE = "scenes-judge"
 PICTURES, QUICK_PICTURES = 324, 72  # a category
 FEWEST_PICTURES = 36  # a category: two scenes, each in two languages, nine pictures each
 REPORT, NUMBERS, FAILURES = "report.md", "report.json", "failures.png"
 TABLE, PICKS, AGREEMENT = "answers.csv", "picks.json", "agreement.json"
 
-Model = Annotated[
-    str,
-    typer.Option(help="A model's name, or the path of its folder.", show_default="scenes-ar"),
-]
-JudgeName = Annotated[str, typer.Option("--judge", help="The judge's name or folder.")]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o", "--output", help="Folder of drawings and reports. [default: runs/evaluate/MODEL-...]"
-    ),
-]
-Seed = Annotated[int, typer.Option(help="Which exam; 0 is the standing one.")]
-Quick = Annotated[bool, typer.Option("--quick", help="A small exam, to see where it goes.")]
+app.command("edits")(_edits_exam.edits)
+app.command("enlarging")(_enlarging_exam.enlarging)
+
 Pictures = Annotated[
     int | None,
     typer.Option(help=f"Pictures a category. [default: {PICTURES}, --quick: {QUICK_PICTURES}]"),
 ]
-Threads = Annotated[int | None, typer.Option(help="CPU threads to use. [default: all cores]")]
-Force = Annotated[bool, typer.Option("--force", help="Replace reports that are there.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.command("scenes")
 def scenes(
-    model: Model = "",
-    judge: JudgeName = JUDGE,
-    output: Output = None,
-    seed: Seed = 0,
-    quick: Quick = False,
+    model: options.Model = "",
+    judge: options.JudgeName = options.JUDGE,
+    output: options.Output = None,
+    seed: options.Seed = 0,
+    quick: options.Quick = False,
     pictures: Pictures = None,
-    threads: Threads = None,
-    force: Force = False,
-    as_json: AsJson = False,
+    threads: options.Threads = None,
+    force: options.Force = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Measure scene accuracy: objects, counts, colours, places, materials, settings, styles."""
     num_scenes = _scenes_per_category(pictures, quick)
     with ProgressBar() as progress:
-        room = _open(model, judge, output, seed, num_scenes, threads)
+        room = options.open_room(model, judge, output, seed, num_scenes, threads)
         paths = {name: room.folder / name for name in (REPORT, NUMBERS, FAILURES)}
         for path in paths.values():
             _files.check(path, "--output", force)
@@ -113,24 +95,24 @@ def scenes(
 
 @app.command("blind")
 def blind(
-    model: Model = "",
-    judge: JudgeName = JUDGE,
-    output: Output = None,
-    seed: Seed = 0,
-    quick: Quick = False,
+    model: options.Model = "",
+    judge: options.JudgeName = options.JUDGE,
+    output: options.Output = None,
+    seed: options.Seed = 0,
+    quick: options.Quick = False,
     pictures: Pictures = None,
     answers: Annotated[
         Path | None, typer.Option(help="The filled-in table; compares it with the judge.")
     ] = None,
-    threads: Threads = None,
-    force: Force = False,
-    as_json: AsJson = False,
+    threads: options.Threads = None,
+    force: options.Force = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Make pages for a blind look at drawn pictures, or compare the answers with the judge."""
     num_scenes = _scenes_per_category(pictures, quick)
     text = None if answers is None else _read_text(answers)
     with ProgressBar() as progress:
-        room = _open(model, judge, output, seed, num_scenes, threads)
+        room = options.open_room(model, judge, output, seed, num_scenes, threads)
         folder = room.folder / "blind"
         if text is None:
             _files.check(folder / TABLE, "--output", force)
@@ -154,64 +136,6 @@ def blind(
         typer.echo(f"{question:<10} {told}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Room:
-    """Everything an evaluation needs, loaded."""
-
-    model: str
-    folder: Path
-    world: Any
-    exam: list[Prompt]
-    album: Album
-    reader: Reader
-    ranker: tuple[Any, Any] | None
-
-
-def _open(
-    model: str, judge: str, output: Path | None, seed: int, num_scenes: int, threads: int | None
-) -> _Room:
-    """Load model and judge, and set the exam; nothing is drawn or written yet."""
-    from nonette import engine
-    from nonette.checkpoints import format as checkpoints
-    from nonette.checkpoints import store
-    from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, TINY_WORLD
-    from nonette.evaluation import drawings, prompts
-    from nonette.evaluation.reader import open_judge
-
-    artist = engine.load(model, threads=threads)
-    settings: Mapping[str, Any] = {}
-    folders: list[Path] = []
-    ranker = None
-    if model != flat.MODEL:
-        checkpoint = checkpoints.read(store.find(model))
-        settings, folders = checkpoint.settings, [checkpoint.folder]
-        if settings.get("ranker"):
-            beside = checkpoint.folder.parent / str(settings["ranker"])
-            is_beside = (beside / "config.json").is_file()
-            ranking = checkpoints.read(beside if is_beside else store.find(settings["ranker"]))
-            folders.append(ranking.folder)
-            ranker = ranking.network("clip"), ranking.tokenizer()
-    worlds = {world.name: world for world in (CPU_WORLD, FULL_WORLD, TINY_WORLD)}
-    name = settings.get("world", CPU_WORLD.name)
-    if name not in worlds:
-        raise CheckpointError(f"{model}: its world is {name!r}, but known are {', '.join(worlds)}")
-    world = worlds[name]
-    reader = open_judge(checkpoints.read(store.find(judge, field="--judge")), world)
-    mark = drawings.fingerprint(folders)
-    told = artist.capabilities().model
-    folder = output or Path("runs") / "evaluate" / f"{told}-{mark[:8]}"
-    _files.check_folder(folder, "--output")
-    return _Room(
-        model=told,
-        folder=folder,
-        world=world,
-        exam=prompts.exam(world, seed, num_scenes, world.languages),
-        album=drawings.Album(folder / "drawings", artist, fingerprint=mark),
-        reader=reader,
-        ranker=ranker,
-    )
-
-
 def _scenes_per_category(pictures: int | None, quick: bool) -> int:
     wanted = pictures if pictures is not None else QUICK_PICTURES if quick else PICTURES
     if not FEWEST_PICTURES <= wanted <= 10_000:
@@ -221,7 +145,7 @@ def _scenes_per_category(pictures: int | None, quick: bool) -> int:
     return -(-wanted // per_scene)
 
 
-def _write_pages(room: _Room, folder: Path, force: bool) -> None:
+def _write_pages(room: options.Room, folder: Path, force: bool) -> None:
     """Numbered pages, the empty table, and the list of what is on them for the comparison."""
     from nonette.evaluation import blind
     from nonette.evaluation.drawings import KEPT
@@ -242,7 +166,7 @@ def _write_pages(room: _Room, folder: Path, force: bool) -> None:
     _files.write_all(contents, "--output", force)
 
 
-def _compare(room: _Room, folder: Path, text: str) -> Agreement:
+def _compare(room: options.Room, folder: Path, text: str) -> Agreement:
     """The filled-in table against the judge, on the pictures of the pages."""
     from nonette.evaluation import blind
 

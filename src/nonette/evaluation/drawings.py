@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nonette.core.types import MAX_PICTURES, Engine, Progress, Request
+from nonette.core.types import MAX_PICTURES, Engine, Progress, Request, as_drawn
 from nonette.evaluation.prompts import Prompt
 
+TOGETHER = 9  # wishes that are drawn in one call
 KEPT = 9  # pictures a person gets for a prompt
 FINGERPRINTED = ("*.json", "*.safetensors")
 
@@ -127,22 +128,52 @@ class Album:
 
     def _load(self, path: Path) -> Drawn | None:
         """The drawing, or None where it is missing or was damaged."""
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                drawn = Drawn(
-                    pixels=arrays["pixels"], seeds=arrays["seeds"], scores=arrays["scores"]
-                )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        arrays = _load(path)
+        if arrays is None or set(arrays) != {"pixels", "seeds", "scores"}:
             return None
+        drawn = Drawn(**arrays)
         is_whole = drawn.pixels.ndim == 4 and len(drawn.pixels) == len(drawn.seeds)
         return drawn if is_whole and len(drawn.seeds) == self.candidates else None
 
     def _write(self, path: Path, drawn: Drawn) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez(file, pixels=drawn.pixels, seeds=drawn.seeds, scores=drawn.scores)
-        partial.replace(path)
+        _save(path, pixels=drawn.pixels, seeds=drawn.seeds, scores=drawn.scores)
+
+
+class Shelf:
+    """Pictures of single wishes in one folder, the first of each wish.
+
+    Args:
+        folder: Where they lie; made when it is needed.
+        engine: Draws what is missing, several wishes together.
+        fingerprint: Of the weights, see `fingerprint`.
+    """
+
+    def __init__(self, folder: Path, engine: Engine, *, fingerprint: str) -> None:
+        self.folder = folder
+        self.engine = engine
+        self.fingerprint = fingerprint
+
+    def draw(
+        self,
+        requests: Sequence[Request],
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> list[np.ndarray]:
+        """The picture of every wish, uint8 (H, W, 3); kept as soon as it is drawn."""
+        paths = [self._path(request) for request in requests]
+        missing = [i for i, path in enumerate(paths) if _picture(path) is None]
+        for start in range(0, len(missing), TOGETHER):
+            if on_progress is not None:
+                on_progress(Progress(done=start, total=len(missing), phase="drawing the edits"))
+            some = missing[start : start + TOGETHER]
+            for i, drawing in zip(some, self.engine.draw([requests[i] for i in some]), strict=True):
+                _save(paths[i], pixels=drawing.pictures[0].pixels)
+        pictures = [_picture(path) for path in paths]
+        assert all(picture is not None for picture in pictures)
+        return [picture for picture in pictures if picture is not None]
+
+    def _path(self, request: Request) -> Path:
+        key = json.dumps([self.fingerprint, as_drawn(request)], sort_keys=True)
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
 
 
 def fingerprint(folders: Sequence[Path]) -> str:
@@ -155,3 +186,26 @@ def fingerprint(folders: Sequence[Path]) -> str:
                 while chunk := file.read(1 << 20):
                     digest.update(chunk)
     return digest.hexdigest()
+
+
+def _picture(path: Path) -> np.ndarray | None:
+    """The one picture in a file, or None where it is missing or was damaged."""
+    pixels = (_load(path) or {}).get("pixels")
+    return pixels if pixels is not None and pixels.ndim == 3 else None
+
+
+def _load(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays in a file, or None where it is missing or was damaged."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _save(path: Path, **arrays: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    partial.replace(path)

@@ -29,7 +29,7 @@ def to_json(result: Result, agreement: Agreement | None) -> str:
         **dataclasses.asdict(result),
         "agreement": None if agreement is None else dataclasses.asdict(agreement),
     }
-    return json.dumps(_rounded(values), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(rounded(values), indent=2, ensure_ascii=False) + "\n"
 
 
 def to_markdown(result: Result, agreement: Agreement | None) -> str:
@@ -87,7 +87,7 @@ def _means(result: Result) -> str:
         ("held-out pairs, of the same categories", _mean(means.held_out)),
         *((f"prompts in `{name}`", _mean(mean)) for name, mean in means.languages.items()),
     ]
-    return _table(("", "score"), rows)
+    return table(("", "score"), rows)
 
 
 def _categories(result: Result) -> str:
@@ -110,7 +110,7 @@ def _categories(result: Result) -> str:
         rows.append(
             (
                 score.name.replace("_", " "),
-                _share(score.ranked),
+                share_text(score.ranked),
                 _short(score.unranked),
                 _short(score.seen),
                 _short(score.held_out),
@@ -128,7 +128,7 @@ def _categories(result: Result) -> str:
                 _short(score.retrieval),
             )
         )
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _reasons(result: Result) -> str:
@@ -139,7 +139,7 @@ def _reasons(result: Result) -> str:
         (score.name.replace("_", " "), *(str(score.reasons.get(kind, 0)) for kind in kinds))
         for score in result.categories
     ]
-    return _table(("category", *kinds), rows)
+    return table(("category", *kinds), rows)
 
 
 def _evaluators(result: Result) -> str:
@@ -147,24 +147,24 @@ def _evaluators(result: Result) -> str:
     rows = [
         (
             score.name,
-            _share(score.all),
+            share_text(score.all),
             _short(score.seen),
             _short(score.held_out),
             *(_short(score.styles[style]) for style in styles),
         )
         for score in result.evaluators
     ]
-    return _table(("evaluator", "all", "seen", "held out", *styles), rows)
+    return table(("evaluator", "all", "seen", "held out", *styles), rows)
 
 
 def _agreement(agreement: Agreement | None) -> str:
     title = "## Agreement with a blind look\n\n"
     if agreement is None:
         return title + "None yet: `nonette evaluate blind` makes the pages."
-    rows = [(name, _share(share)) for name, share in agreement.questions.items()]
+    rows = [(name, share_text(share)) for name, share in agreement.questions.items()]
     return (
         f"{title}{agreement.num_pictures} drawn pictures, answered without their sentences.\n\n"
-        + _table(("question", "judge and person agree"), rows)
+        + table(("question", "judge and person agree"), rows)
     )
 
 
@@ -193,7 +193,7 @@ def _others(result: Result) -> str:
         rows.append((f"near copies of training renders among {name}", text))
     if copies is not None:
         rows.append(("training renders searched", f"{copies.num_training:,}"))
-    return _table(("measure", "value"), rows)
+    return table(("measure", "value"), rows)
 
 
 def _notes(result: Result) -> str:
@@ -205,7 +205,8 @@ def _mean(mean: Mean | None) -> str:
     return MISSING if mean is None else f"**{mean.value:.3f}** [{mean.low:.3f}, {mean.high:.3f}]"
 
 
-def _share(share: Share | None) -> str:
+def share_text(share: Share | None) -> str:
+    """A share with its interval and out of how many."""
     if share is None:
         return MISSING
     return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}] of {share.total:,}"
@@ -215,17 +216,18 @@ def _short(share: Share | None) -> str:
     return "–" if share is None else f"{share.value:.3f}"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """The value with floats of six digits, as JSON can hold it."""
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, dict):
-        return {str(key): _rounded(inner) for key, inner in value.items()}
+        return {str(key): rounded(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_rounded(inner) for inner in value]
+        return [rounded(inner) for inner in value]
     return value

@@ -13,10 +13,12 @@ from nonette.checkpoints import format as checkpoints
 from nonette.checkpoints import store
 from nonette.cli import _progress
 from nonette.cli import main as frame
+from nonette.data.scenes import world as _exam_worlds
 from nonette.data.scenes.world import TINY_WORLD
 from nonette.evaluation import scenes as suites
 from nonette.evaluation.prompts import CATEGORIES
 from nonette.models.judge import Config, Judge
+from nonette.models.upsampler import Upsampler, UpsamplerConfig
 from nonette.provenance import encode as files
 from nonette.training.objectives.judge import words_of
 
@@ -148,3 +150,90 @@ def test_what_cannot_be_is_refused_in_one_line(run, words, told):
     assert told in err
     assert len(err.splitlines()) == 1
     assert list(Path().iterdir()) == []
+
+
+def test_edits_of_a_model_that_can_are_judged_and_kept(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(_exam_worlds, "CPU_WORLD", TINY_WORLD)
+    words = ("edits", "--model", "flat", "--trials", "8", "--feather", "2", "-o", "out")
+    status, out, err = run(*words, "--json")
+    assert status == 0, err
+    values = json.loads(out)
+    assert (values["model"], values["feather"]) == ("flat", 2)
+    assert values["filling"]["exact"]["value"] == values["extending"]["exact"]["value"] == 1
+    assert values["extending"]["num_trials"] == 8
+    assert values == json.loads((tmp_path / "out" / "edits.json").read_text())
+    assert (tmp_path / "out" / "edits.md").read_text().startswith("# Edits of flat")
+    for name in ("filled.png", "extended.png"):
+        assert files.read((tmp_path / "out" / name).read_bytes())["model"] == "flat"
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.npz")}
+    assert len(kept) == 16
+    status, out, err = run(*words)
+    assert (status, out) == (2, "") and "--force" in err
+    status, out, err = run(*words, "--force")
+    assert status == 0 and "outside kept exactly     1.000 of 8" in out
+    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.npz")}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--model is 'tiny-ar', but it can only draw and enlarge, not edit"),
+        (("--trials", "7"), "not enough data"),
+        (("--candidates", "0"), "--candidates"),
+        (("--feather", "65"), "--feather"),
+    ],
+)
+def test_edits_that_cannot_be_examined_are_refused(run, words, told):
+    status, out, err = run("edits", *words)
+    assert (status, out) == (2, ""), err
+    assert told in err
+    assert not list(Path().rglob("*.npz"))
+
+
+def upsampler(home: Path) -> None:
+    """Put an upsampler that is bicubic enlargement beside the other models."""
+    checkpoints.write(
+        home / "models" / "scenes-upsampler",
+        name="scenes-upsampler",
+        system="upsampler",
+        networks={"upsampler": Upsampler(UpsamplerConfig(factor=2, width=8, num_blocks=1))},
+        registry_names={"upsampler": "upsampler"},
+        settings={"world": TINY_WORLD.name, "resolution": 32},
+        files={},
+        card="# Upsampler\n",
+        dtype=torch.bfloat16,
+        is_replacing=True,
+    )
+
+
+def test_enlarging_is_held_against_lanczos(run, home, tmp_path):
+    upsampler(home)
+    words = ("enlarging", "--pictures", "8", "--threads", "1", "-o", "out")
+    status, out, err = run(*words, "--json")
+    assert status == 0, err
+    values = json.loads(out)
+    assert set(values["kinds"]) == {"well made", "remade by tiny-ar"}
+    assert values["kinds"]["well made"]["num_pictures"] == 8
+    assert abs(values["kinds"]["well made"]["gain"]) < 2, "bicubic is no better"
+    assert values["seconds"] > 0
+    assert values == json.loads((tmp_path / "out" / "enlarging.json").read_text())
+    assert (tmp_path / "out" / "enlarged.png").is_file()
+    assert run(*words)[0] == 2
+    status, out, _ = run(*words, "--force")
+    assert status == 0 and "well made: PSNR" in out and "9 pictures of 128 pixels" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--pictures", "3"), "not enough data"),
+        (("--upsampler", "tiny-clip"), "--upsampler is 'tiny-clip', but it does not enlarge"),
+        (("--upsampler", "nowhere"), "--upsampler is 'nowhere'"),
+        (("--model", "nowhere"), "model is 'nowhere'"),
+    ],
+)
+def test_what_does_not_enlarge_is_refused(run, home, words, told):
+    upsampler(home)
+    status, out, err = run("enlarging", *words)
+    assert (status, out) == (2, ""), err
+    assert told in err and len(err.splitlines()) == 1

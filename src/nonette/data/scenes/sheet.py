@@ -22,28 +22,28 @@ def compose(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> np.ndarr
     """One sheet, about as wide as high, from left to right and top to bottom.
 
     Args:
-        pictures: uint8 (S, S, 3) each, at least one.
+        pictures: uint8 (h, w, 3) each, all of one size, at least one.
         captions: One a picture; wrapped to its width.
 
     Returns:
         uint8 (H, W, 3).
     """
-    size = pictures[0].shape[0]
+    high_each, wide_each = pictures[0].shape[:2]
     font = ImageFont.load_default_imagefont()
-    wrapped = [_wrap(_in_latin(caption), font, size) for caption in captions]
+    wrapped = [_wrap(_in_latin(caption), font, wide_each) for caption in captions]
     text_height = LINE_HEIGHT * max(len(lines) for lines in wrapped)
-    high = size + text_height + GAP
-    num_columns = max(1, round(math.sqrt(len(pictures) * high / (size + GAP))))
+    high, wide = high_each + text_height + GAP, wide_each + GAP
+    num_columns = max(1, round(math.sqrt(len(pictures) * high / wide)))
     num_rows = math.ceil(len(pictures) / num_columns)
-    width, height = GAP + num_columns * (size + GAP), GAP + num_rows * high
+    width, height = GAP + num_columns * wide, GAP + num_rows * high
     sheet = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(sheet)
     for i, (picture, lines) in enumerate(zip(pictures, wrapped, strict=True)):
         row, column = divmod(i, num_columns)
-        x, y = GAP + column * (size + GAP), GAP + row * high
+        x, y = GAP + column * wide, GAP + row * high
         sheet.paste(Image.fromarray(picture), (x, y))
         for j, line in enumerate(lines):
-            pen.text((x, y + size + 1 + j * LINE_HEIGHT), line, fill="black", font=font)
+            pen.text((x, y + high_each + 1 + j * LINE_HEIGHT), line, fill="black", font=font)
     return np.asarray(sheet)
 
 
