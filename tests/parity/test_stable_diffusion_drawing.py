@@ -19,6 +19,8 @@ from nonette.checkpoints.importers import _clip, stable_diffusion
 from nonette.models.clip import TextEncoder
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.unet import UNet
+from nonette.pipelines import _steps
+from nonette.pipelines import stable_diffusion as drawing
 from nonette.pipelines._steps import Job
 from nonette.pipelines.stable_diffusion import StableDiffusion
 from oracles import file_values, randomise, with_weights_of
@@ -78,9 +80,12 @@ JOB = Job(prompt="a red cat", seeds=(5, 6), guidance=5.0, steps=5)
 class Letters:
     """A tokenizer of letters."""
 
+    def __init__(self, pad: int = 0) -> None:
+        self.pad = pad
+
     def encode(self, text: str, length: int) -> list[int]:
         letters = self.words(text)[: length - 2]
-        return [58, *letters, 59] + [0] * (length - 2 - len(letters))
+        return [58, *letters, 59] + [self.pad] * (length - 2 - len(letters))
 
     def words(self, text: str) -> list[int]:
         return [4 + ord(letter) % 36 for letter in text]
@@ -186,3 +191,104 @@ def test_a_drawing_is_the_reference_s(name: str) -> None:
         assert (found[:, ~job.mask] == job.source[~job.mask]).all()
         difference = difference[:, job.mask]
     assert difference.max() <= 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("negative", ["", "mud"])
+def test_xl_draws_as_the_reference(negative: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two towers, the whole sentence, sizes; no negative prompt is zeros; 20 steps within 1e-3."""
+    told = {"num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 12}
+    ends = {"vocab_size": 60, "bos_token_id": 58, "eos_token_id": 59, "pad_token_id": 0}
+    sizes = ({"hidden_size": 24}, {"hidden_size": 16, "hidden_act": "gelu", "projection_dim": 20})
+    towers, readers = [], []
+    for i, own in enumerate(sizes):
+        values = transformers.CLIPTextConfig(
+            **told, **ends, **own, intermediate_size=4 * own["hidden_size"]
+        )
+        kind = transformers.CLIPTextModelWithProjection if i else transformers.CLIPTextModel
+        towers.append(randomise(kind(values), seed=i))
+        config = _clip.text_config(
+            values.to_diff_dict(), "config.json", has_projection=bool(i), reads="penultimate"
+        )
+        state = {_clip.text_name(key): one for key, one in towers[i].state_dict().items()}
+        readers.append(with_weights_of(state, TextEncoder, config, _clip.TEXT))
+    values = UNET | {
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "attention_head_dim": (2, 4),
+        "transformer_layers_per_block": (1, 2),
+        "cross_attention_dim": 40,
+        "use_linear_projection": True,
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 256,
+        "projection_class_embeddings_input_dim": 6 * 256 + 20,
+    }
+    unet, vae = randomise(diffusers.UNet2DConditionModel(**values)), autoencoder()
+    scheduler = diffusers.EulerDiscreteScheduler(**SCHEDULER)
+    ours = StableDiffusion(
+        denoiser=with_weights_of(
+            unet.state_dict(),
+            UNet,
+            stable_diffusion.unet_config(file_values(unet)),
+            stable_diffusion.UNET,
+        ),
+        autoencoder=with_weights_of(
+            vae.state_dict(),
+            AutoencoderKL,
+            stable_diffusion.autoencoder_config(file_values(vae)),
+            stable_diffusion.AUTOENCODER,
+        ),
+        text_encoder=readers[0],
+        text_encoder_2=readers[1],
+        tokenizer=Letters(pad=59),
+        settings={
+            "diffusion": stable_diffusion.read_scheduler(
+                {**scheduler.config, "_class_name": "EulerDiscreteScheduler"}, False
+            ),
+            "size": 2 * SIDE,
+            "num_seats": 2,
+            "sampler": "euler",
+            "second_padding": 0,
+            "empty_is_zero": True,
+        },
+    )
+
+    def embedded(words: str) -> tuple[torch.Tensor, torch.Tensor]:
+        first, second = (
+            tower(torch.tensor([Letters(pad=pad).encode(words, 12)] * 2), output_hidden_states=True)
+            for tower, pad in zip(towers, (59, 0), strict=True)
+        )
+        states = [one.hidden_states[-2] for one in (first, second)]
+        return torch.cat(states, dim=-1), second.text_embeds
+
+    pipeline = diffusers.StableDiffusionXLPipeline(
+        vae=vae,
+        text_encoder=towers[0],
+        text_encoder_2=towers[1],
+        tokenizer=None,
+        tokenizer_2=None,
+        unet=unet,
+        scheduler=scheduler,
+        add_watermarker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    given = dict(zip(("prompt_embeds", "pooled_prompt_embeds"), embedded("a red cat"), strict=True))
+    if negative:
+        names = ("negative_prompt_embeds", "negative_pooled_prompt_embeds")
+        given |= dict(zip(names, embedded(negative), strict=True))
+    wanted = pipeline(
+        **given,
+        height=2 * SIDE,
+        width=2 * SIDE,
+        num_inference_steps=20,
+        guidance_scale=5.0,
+        generator=[torch.Generator().manual_seed(seed) for seed in (5, 6)],
+        output_type="pt",
+    ).images
+    painted: list[torch.Tensor] = []
+    monkeypatch.setattr(drawing, "to_uint8", lambda x: painted.append(x) or _steps.to_uint8(x))
+    ours([dataclasses.replace(JOB, steps=20, negative_prompt=negative)])
+    assert wanted.std() > 0.08, "the reference draws next to nothing"
+    torch.testing.assert_close(
+        (torch.cat(painted) / 2 + 0.5).clamp(0, 1), wanted, atol=1e-3, rtol=0
+    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -30,19 +30,31 @@ Encode = Callable[[Tensor], Tensor]
 """Pixels (1, 3, H, W) in [-1, 1] → latents (1, C, h, w)."""
 
 
+class Words(NamedTuple):
+    """A text as networks read it, or several, a row each.
+
+    Attributes:
+        states: Of its tokens, (R, L, D).
+        sentence: All of it as one vector, (R, E), where the network wants that, else None.
+    """
+
+    states: Tensor
+    sentence: Tensor | None = None
+
+
 @dataclass(frozen=True)
 class Rows:
     """What the network is told beside noise and time, a row a picture.
 
     Attributes:
-        text: States of the words, (R, L, D).
+        words: The texts.
         mask: 1 where something is drawn, (R, 1, h, w).
         known: The latents around it, (R, C, h, w).
         step: Length in time of the steps of a network that takes long ones, else 0.
         guidance: (R,), scale minus one that a distilled network is to answer with, else 0.
     """
 
-    text: Tensor
+    words: Words
     mask: Tensor
     known: Tensor
     step: float
@@ -63,8 +75,8 @@ class Denoiser(Protocol):
         """How many times L tokens the text takes."""
         ...
 
-    def read(self, text: str) -> Tensor:
-        """A text → its states, (1, chunks · L, D)."""
+    def read(self, text: str) -> Words:
+        """A text, its states (1, chunks · L, D)."""
         ...
 
     def surroundings(
@@ -94,10 +106,10 @@ class Transformer:
         """Always 1: what is too long is cut, and brackets are brackets."""
         return 1
 
-    def read(self, text: str) -> Tensor:
-        """A text → its states, (1, L, D)."""
+    def read(self, text: str) -> Words:
+        """A text, its states (1, L, D)."""
         ids = self.tokenizer.encode(text, self.dit.config.text_length)
-        return self.dit.read(torch.tensor([ids], device=self.dit.positions.device))
+        return Words(self.dit.read(torch.tensor([ids], device=self.dit.positions.device)))
 
     def surroundings(
         self, encode: Encode, pixels: Tensor, mask: Tensor, side: int
@@ -108,7 +120,7 @@ class Transformer:
     def network(self, rows: Rows) -> Network:
         """Velocity of latents at a time in 0 to 1."""
         dtype = self.dit.positions.dtype
-        text, mask, known = (one.to(dtype) for one in (rows.text, rows.mask, rows.known))
+        text, mask, known = (one.to(dtype) for one in (rows.words.states, rows.mask, rows.known))
         step = torch.full_like(rows.guidance, rows.step)
 
         def ask(x: Tensor, time: Tensor) -> Tensor:
@@ -118,7 +130,18 @@ class Transformer:
 
 
 class Published:
-    """A `UNet` of Stable Diffusion and the CLIP that reads for it; prompts are `_prompt`'s."""
+    """A `UNet` of Stable Diffusion and the CLIP that reads for it; prompts are `_prompt`'s.
+
+    XL has two that read the same tokens. Their states stand side by side, the second one's vector
+    of the first chunk is the whole sentence, and no text at all may be zeros.
+
+    Args:
+        unet: The network.
+        readers: One text encoder or two.
+        tokenizer: Text to ids.
+        latent_channels: C.
+        settings: Of the checkpoint; see `StableDiffusion`.
+    """
 
     grid_size: int | None = None
     takes_steps = False
@@ -126,14 +149,17 @@ class Published:
     def __init__(
         self,
         unet: UNet,
-        text_encoder: TextEncoder,
+        readers: Sequence[TextEncoder],
         tokenizer: Encoder,
         latent_channels: int,
-        named: Mapping[str, Sequence[int]],
+        settings: Mapping[str, Any],
     ) -> None:
-        self.unet, self.text_encoder, self.tokenizer = unet, text_encoder, tokenizer
-        self.named = named
-        self.num_words = text_encoder.config.text.vocabulary_size
+        self.unet, self.readers, self.tokenizer = unet, readers, tokenizer
+        self.named: Mapping[str, Sequence[int]] = settings.get("words", {})
+        self.second_padding = settings.get("second_padding")
+        self.empty_is_zero = bool(settings.get("empty_is_zero"))
+        self.side = int(settings.get("size", 512))
+        self.num_words = min(reader.config.text.vocabulary_size for reader in readers)
         self.latent_channels = latent_channels
         self.takes_guidance = unet.config.guidance_width is not None
         self.takes_masks = unet.config.in_channels == 2 * latent_channels + 1
@@ -142,18 +168,40 @@ class Published:
                 f"the UNet reads {unet.config.in_channels} channels, but latents have "
                 f"{latent_channels}, or {2 * latent_channels + 1} with a mask and what is known"
             )
+        width = sum(reader.config.text.width for reader in readers)
+        if unet.config.context_width != width:
+            raise ValueError(f"the UNet reads states {unet.config.context_width} wide, not {width}")
 
     def num_chunks(self, text: str) -> int:
         """How many chunks of 75 tokens the text takes."""
         return len(self._chunks(text))
 
-    def read(self, text: str) -> Tensor:
-        """A text → its states, (1, chunks · L, D)."""
-        device = self.unet.conv_in.weight.device
-        return _prompt.read(self._chunks(text), lambda ids: self.text_encoder(ids.to(device))[0])
+    def read(self, text: str) -> Words:
+        """A text, its states (1, chunks · L, D)."""
+        chunks = self._chunks(text)
+        told = [_prompt.read(chunks, self._encoder(reader)) for reader in self.readers]
+        states = torch.cat([states for states, _ in told], dim=-1)
+        sentence = None if self.unet.config.pooled_width is None else told[-1][1]
+        if self.empty_is_zero and not text.strip():
+            sentence = None if sentence is None else torch.zeros_like(sentence)
+            return Words(torch.zeros_like(states), sentence)
+        return Words(states, sentence)
+
+    def _encoder(self, reader: TextEncoder) -> _prompt.Encode:
+        """Ids as one of the readers wants them padded, then its states and vector."""
+        is_second = reader is not self.readers[0]
+
+        def encode(ids: Tensor) -> tuple[Tensor, Tensor]:
+            if is_second and self.second_padding is not None:
+                num_ends = (ids == reader.config.text.end_token).cumsum(1)  # seen so far
+                is_padding = num_ends - (ids == reader.config.text.end_token).long() > 0
+                ids = torch.where(is_padding, self.second_padding, ids)
+            return reader(ids.to(self.unet.conv_in.weight.device))
+
+        return encode
 
     def _chunks(self, text: str) -> list[_prompt.Chunk]:
-        length = self.text_encoder.config.text.length
+        length = self.readers[0].config.text.length
         return _prompt.chunks(text, self.tokenizer, length, self.named)
 
     def surroundings(
@@ -168,13 +216,19 @@ class Published:
     def network(self, rows: Rows) -> Network:
         """Whatever the checkpoint says it predicts, at a timestep."""
         dtype = self.unet.conv_in.weight.dtype
-        text, mask, known = (one.to(dtype) for one in (rows.text, rows.mask, rows.known))
-        guidance = rows.guidance if self.takes_guidance else None
+        text, mask, known = (one.to(dtype) for one in (rows.words.states, rows.mask, rows.known))
+        told: dict[str, Tensor] = {}
+        if self.takes_guidance:
+            told["guidance"] = rows.guidance
+        if rows.words.sentence is not None:  # the sizes: original, crop's top left, target
+            told["pooled"] = rows.words.sentence.to(dtype)
+            sizes = [self.side, self.side, 0, 0, self.side, self.side]
+            told["sizes"] = torch.tensor([sizes] * len(text), device=text.device)
 
         def ask(x: Tensor, time: Tensor) -> Tensor:
             x = x.to(dtype)
             joined = torch.cat([x, mask, known], dim=1) if self.takes_masks else x
-            return self.unet(joined, time, text, guidance=guidance)
+            return self.unet(joined, time, text, **told)
 
         return ask
 

@@ -37,6 +37,10 @@ _OPENING = {")": "(", "]": "["}
 _FACTORS = {"(": BRACKET, "[": 1 / BRACKET}
 
 
+Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Ids (1, L) → states (1, L, D) and one vector (1, E)."""
+
+
 class Encoder(Protocol):
     """What reading a prompt needs of a tokenizer."""
 
@@ -136,17 +140,19 @@ def chunks(
     ]
 
 
-def read(rows: Sequence[Chunk], encode: Callable[[Tensor], Tensor]) -> Tensor:
-    """The states of all chunks, one behind the other, weighed.
+def read(rows: Sequence[Chunk], encode: Encode) -> tuple[Tensor, Tensor]:
+    """All chunks one behind the other, weighed.
 
     Args:
         rows: The chunks, each read by itself.
-        encode: Ids (1, L) → states (1, L, D).
+        encode: Of one chunk.
 
     Returns:
-        (1, chunks · L, D).
+        States (1, chunks · L, D), and the vector (1, E) of the first chunk.
     """
-    return torch.cat([weighed(encode(torch.tensor([ids])), weights) for ids, weights in rows], 1)
+    told = [encode(torch.tensor([ids])) for ids, _ in rows]
+    states = [weighed(one, row.weights) for (one, _), row in zip(told, rows, strict=True)]
+    return torch.cat(states, dim=1), told[0][1]
 
 
 def lengthened(states: Tensor, nothing: Tensor, num_chunks: int) -> Tensor:

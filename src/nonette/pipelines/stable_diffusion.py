@@ -37,7 +37,7 @@ from nonette.models.dit import DiT
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.taesd import TAESD
 from nonette.models.unet import UNet
-from nonette.pipelines._latents import Denoiser, Published, Rows, Transformer
+from nonette.pipelines._latents import Denoiser, Published, Rows, Transformer, Words
 from nonette.pipelines._prompt import Encoder, lengthened
 from nonette.pipelines._steps import (
     Candidate,
@@ -89,10 +89,12 @@ class StableDiffusion:
         settings: Of the checkpoint. Read here are `diffusion` (see `diffusion.paths`), `steps`,
             `sampler`, `size` in pixels (of a UNet), `is_distilled` (guidance is an input and the
             steps are long ones), `most_guidance` that it learned, `guidance_interval` in sigmas,
-            `guidance_rescale`, `words`, the ids of those that textual inversions taught, and
-            `num_seats`, how many candidates are drawn together (always computed, even for one
-            picture). Pictures belong to its value.
+            `guidance_rescale`, `words`, the ids of those that textual inversions taught,
+            `second_padding`, the id that fills up XL's second text, `empty_is_zero`, whether no
+            text at all is zeros, and `num_seats`, how many candidates are drawn together (always
+            computed, even for one picture). Pictures belong to its value.
         text_encoder: What reads for a UNet.
+        text_encoder_2: What reads beside it for XL's.
         previewer: A tiny decoder for previews; without, the autoencoder paints them.
         **others: Parts that no model drawn here has; refused.
 
@@ -111,13 +113,14 @@ class StableDiffusion:
         tokenizer: Encoder,
         settings: Mapping[str, Any],
         text_encoder: TextEncoder | None = None,
+        text_encoder_2: TextEncoder | None = None,
         previewer: TAESD | None = None,
         **others: Any,
     ) -> None:
         if others:
             raise ValueError(
-                f"it has {', '.join(sorted(others))}, as Stable Diffusion XL and image variations "
-                "have, which are not drawn yet"
+                f"it has {', '.join(sorted(others))}, as image variations have, which are not "
+                "drawn yet"
             )
         self.autoencoder = autoencoder
         self.previewer = previewer
@@ -125,7 +128,8 @@ class StableDiffusion:
         self.settings = settings
         self.num_seats = int(settings.get("num_seats", NUM_SEATS))
         self.path = path_of(settings)
-        self.denoiser = _denoiser(denoiser, text_encoder, tokenizer, autoencoder, settings)
+        readers = [one for one in (text_encoder, text_encoder_2) if one is not None]
+        self.denoiser = _denoiser(denoiser, readers, tokenizer, autoencoder, settings)
         self.has_long_steps = self.denoiser.takes_steps and bool(settings.get("is_distilled"))
         self.most_guidance = float(settings.get("most_guidance", MAX_GUIDANCE))
         self.side = self._latent_side()
@@ -233,7 +237,7 @@ class StableDiffusion:
         jobs: Sequence[Job],
         walk: Walk,
         group: Sequence[Candidate],
-        memory: Mapping[str, Tensor],
+        memory: Mapping[str, Words],
         views: Sequence[View],
         meter: Meter,
         preview_every: int,
@@ -273,7 +277,7 @@ class StableDiffusion:
         )
 
     def _guided(
-        self, jobs: Sequence[Job], walk: Walk, memory: Mapping[str, Tensor], view: View
+        self, jobs: Sequence[Job], walk: Walk, memory: Mapping[str, Words], view: View
     ) -> Denoise:
         """The denoiser of a group's rows with their prompts and guidance."""
         scale = torch.tensor([float(job.guidance) for job in jobs], device=self._device())
@@ -283,18 +287,16 @@ class StableDiffusion:
             inside = torch.where(is_away.to(scale.device), 0.0, scale - 1)
             scale = torch.where(is_away.to(scale.device), scale, 1.0)
 
-        def denoiser_of(text: Tensor) -> Denoise:
+        def denoiser_of(words: Words) -> Denoise:
             step = 1 / walk.num_steps if self.has_long_steps else 0.0
-            rows = Rows(text, view.mask, view.known, step, inside)
+            rows = Rows(words, view.mask, view.known, step, inside)
             return self.path.denoiser(self.denoiser.network(rows))
 
         towards = [_between(memory, job, walk.num_chunks[0]) for job in jobs]
-        away = [
-            lengthened(memory[job.negative_prompt], memory[""], walk.num_chunks[1]) for job in jobs
-        ]
+        away = [_long(memory, job.negative_prompt, walk.num_chunks[1]) for job in jobs]
         return guidance.classifier_free(
-            denoiser_of(torch.cat(towards)),
-            denoiser_of(torch.cat(away)),
+            denoiser_of(_stacked(towards)),
+            denoiser_of(_stacked(away)),
             scale,
             interval=tuple(self.settings.get("guidance_interval", guidance.EVERYWHERE)),
             rescale=float(self.settings.get("guidance_rescale", 0.0)),
@@ -361,20 +363,20 @@ class StableDiffusion:
 
 def _denoiser(
     network: DiT | UNet,
-    text_encoder: TextEncoder | None,
+    readers: Sequence[TextEncoder],
     tokenizer: Encoder,
     autoencoder: AutoencoderKL,
     settings: Mapping[str, Any],
 ) -> Denoiser:
     """The network as this pipeline asks it."""
     if isinstance(network, DiT):
-        if text_encoder is not None:
+        if readers:
             raise ValueError("a transformer reads by itself, but there is a text encoder beside it")
         return Transformer(network, tokenizer)
-    if text_encoder is None:
+    if not readers:
         raise ValueError("a UNet needs a text encoder, but there is none")
-    channels, named = autoencoder.config.latent_channels, settings.get("words", {})
-    return Published(network, text_encoder, tokenizer, channels, named)
+    channels = autoencoder.config.latent_channels
+    return Published(network, readers, tokenizer, channels, settings)
 
 
 def _texts(job: Job) -> tuple[str, ...]:
@@ -385,11 +387,31 @@ def _seconds(job: Job) -> tuple[str, ...]:
     return () if job.second_prompt is None else (job.second_prompt,)
 
 
-def _between(memory: Mapping[str, Tensor], job: Job, num_chunks: int) -> Tensor:
-    """The states of the prompt, or of a blend of two."""
-    first, *others = (
-        lengthened(memory[text], memory[""], num_chunks) for text in (job.prompt, *_seconds(job))
-    )
+def _between(memory: Mapping[str, Words], job: Job, num_chunks: int) -> Words:
+    """The prompt, or a blend of two."""
+    first, *others = (_long(memory, text, num_chunks) for text in (job.prompt, *_seconds(job)))
     for second in others:
-        first = torch.lerp(first.float(), second.float(), job.mix).to(first)
+        sentence = None
+        if first.sentence is not None and second.sentence is not None:
+            sentence = _mixed(first.sentence, second.sentence, job.mix)
+        first = Words(_mixed(first.states, second.states, job.mix), sentence)
     return first
+
+
+def _mixed(first: Tensor, second: Tensor, mix: float) -> Tensor:
+    return torch.lerp(first.float(), second.float(), mix).to(first)
+
+
+def _long(memory: Mapping[str, Words], text: str, num_chunks: int) -> Words:
+    """A text with nothing behind it, up to so many chunks."""
+    return memory[text]._replace(
+        states=lengthened(memory[text].states, memory[""].states, num_chunks)
+    )
+
+
+def _stacked(words: Sequence[Words]) -> Words:
+    """Several texts as rows."""
+    sentences = [one.sentence for one in words if one.sentence is not None]
+    return Words(
+        torch.cat([one.states for one in words]), torch.cat(sentences) if sentences else None
+    )

@@ -144,13 +144,14 @@ def test_states_are_weighed_and_keep_their_mean() -> None:
 
 
 def test_each_chunk_is_read_alone() -> None:
-    def encode(ids: torch.Tensor) -> torch.Tensor:
+    def encode(ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         assert ids.shape == (1, LENGTH)
-        return ids[..., None].float()
+        return ids[..., None].float(), ids[:, 1:2]
 
-    states = _prompt.read(chunks("a BREAK b"), encode)
-    assert states.shape == (1, 2 * LENGTH, 1)
+    states, vector = _prompt.read(chunks("a BREAK b"), encode)
+    assert states.shape == (1, 2 * LENGTH, 1) and vector.tolist() == [[ord("a")]]
     assert states[0, [1, LENGTH + 1], 0].tolist() == [ord("a"), ord("b")]
-    nothing = _prompt.read(chunks(""), encode)
-    assert _prompt.lengthened(nothing, nothing, 3).shape == (1, 3 * LENGTH, 1)
-    assert _prompt.lengthened(states, nothing, 2) is not None
+    nothing, _ = _prompt.read(chunks(""), encode)
+    longer = _prompt.lengthened(states, nothing, 3)
+    assert torch.equal(longer, torch.cat([states, nothing], dim=1))
+    assert torch.equal(_prompt.lengthened(states, nothing, 2), states)

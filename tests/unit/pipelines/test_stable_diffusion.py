@@ -170,7 +170,9 @@ def test_brackets_weigh_for_a_published_network_alone() -> None:
     assert not same(system([weighed])[0], system([plain])[0])
     assert not same(system([escaped])[0], system([one(CAT, prompt="a red cat (1)")])[0])
     bundled = make("transformer").denoiser
-    assert torch.equal(bundled.read("a (red:1.5) cat"), bundled.dit.read(ids("a (red:1.5) cat")))
+    assert torch.equal(
+        bundled.read("a (red:1.5) cat").states, bundled.dit.read(ids("a (red:1.5) cat"))
+    )
     with pytest.raises(InputError, match="weight"):
         system([one(CAT, prompt="a (red:1000) cat")])
 

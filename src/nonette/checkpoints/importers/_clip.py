@@ -6,6 +6,7 @@ beside each setting's name where it is read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from nonette.checkpoints.foreign.folder import Found
 from nonette.checkpoints.importers._diffusers import Settings, network, weights
 from nonette.checkpoints.importing import Network
 from nonette.checkpoints.tables import Row, inside, joined, row
+from nonette.core.errors import CheckpointError
 from nonette.models.clip import OPENAI_MEAN, OPENAI_STD, ImageEncoderConfig, TextEncoderConfig
 from nonette.text.published import clip_tokenizer, read_merges, read_vocabulary
 
@@ -114,6 +116,18 @@ def read_tokenizer(found: Found, folder: str) -> bytes:
     pad = found.table(f"{above}special_tokens_map.json").get("pad_token", "<|endoftext|>")
     pad = pad.get("content") if isinstance(pad, dict) else pad
     return clip_tokenizer(vocabulary, merges, str(pad))
+
+
+def second_padding(found: Found, first: str, second: str) -> int:
+    """The id that fills up a second tokenizer, which must be the first one in all else.
+
+    Raises:
+        CheckpointError: It has other words.
+    """
+    tokenizers = [json.loads(read_tokenizer(found, folder)) for folder in (first, second)]
+    if tokenizers[0]["model"] != tokenizers[1]["model"]:
+        raise CheckpointError(f"{found.where}: {second} has other words than {first}")
+    return int(tokenizers[1]["padding"]["pad_id"])
 
 
 def text_encoder(found: Found, folder: str, reads: str) -> Network:

@@ -1,16 +1,17 @@
-"""Stable Diffusion: 1.x, 2.x, inpainting, image variations, turbo, LCM, XL; 1.x as a file too.
+"""Stable Diffusion: 1.x, 2.x, inpainting, image variations, turbo, LCM, XL, in folders and files.
 
 Published as runwayml/stable-diffusion-v1-5, stabilityai/stable-diffusion-2-1, -2-inpainting,
 -x4-upscaler, -xl-base-1.0, sd-turbo, lambdalabs/sd-image-variations-diffusers,
 SimianLuo/LCM_Dreamshaper_v7 and hundreds like them: one UNet, one autoencoder, one or two CLIP
-towers in the diffusers layout, told apart by their config files alone. Single files of version 1.x
-have other names and neither settings nor a vocabulary.
+towers in the diffusers layout, told apart by their config files alone. Single files have other
+names and neither settings nor a vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -19,10 +20,9 @@ from nonette.checkpoints.foreign.folder import Found
 from nonette.checkpoints.foreign.source import Source
 from nonette.checkpoints.importers import _latent_diffusion as original
 from nonette.checkpoints.importers._clip import (
-    DROPPED,
-    TEXT,
     image_encoder,
     read_tokenizer,
+    second_padding,
     text_encoder,
 )
 from nonette.checkpoints.importers._diffusers import (
@@ -35,11 +35,9 @@ from nonette.checkpoints.importers._diffusers import (
 from nonette.checkpoints.importing import Network, Plan
 from nonette.checkpoints.tables import inside, row
 from nonette.core.errors import CheckpointError
-from nonette.models.clip import VIT_L_14, TextEncoderConfig
 from nonette.models.kl_autoencoder import STABLE_DIFFUSION, UPSCALER, AutoencoderKLConfig
-from nonette.models.unet import NUM_SIZES, STABLE_DIFFUSION_1, UNetConfig
+from nonette.models.unet import NUM_SIZES, STABLE_DIFFUSION_2, UNetConfig
 
-TEXT_KEY = "input_blocks.1.1.transformer_blocks.0.attn2.to_k"  # as wide as the text's states
 FIRST_SCHEDULER = {
     "_class_name": "PNDMScheduler",
     "beta_schedule": "scaled_linear",
@@ -47,8 +45,9 @@ FIRST_SCHEDULER = {
     "beta_end": 0.012,
     "steps_offset": 1,
 }
-"""Of Stable Diffusion 1.x, which single files do not hold."""
+"""Of Stable Diffusion 1.x and 2's inpainting, which single files do not hold."""
 
+XL_GUIDANCE = 5.0  # as the library draws with it by default
 MAX_SIZE = 1024  # latents a side
 PIPELINES = ("StableDiffusion", "LatentConsistencyModel")  # how the classes of its folders begin
 KINDS = {768: "stable-diffusion-1", 1024: "stable-diffusion-2", 2048: "stable-diffusion-xl"}
@@ -83,13 +82,16 @@ def plan_import(found: Found) -> Plan | None:
             weights(found, "vae").renamed(autoencoder_name),
         ),
     }
-    files = {}
-    for number, reads in (("", "last"), ("_2", "penultimate")):
-        folder = f"text_encoder{number}"
+    files, told = {}, {}
+    is_pair = "text_encoder_2/config.json" in found.files
+    for folder in ("text_encoder", "text_encoder_2"):
         if f"{folder}/config.json" in found.files:
-            is_pair = "text_encoder_2/config.json" in found.files
-            networks[folder] = text_encoder(found, folder, "penultimate" if is_pair else reads)
-            files[f"tokenizer{number}.json"] = read_tokenizer(found, f"tokenizer{number}")
+            networks[folder] = text_encoder(found, folder, "penultimate" if is_pair else "last")
+    if is_pair:
+        told["second_padding"] = second_padding(found, "tokenizer", "tokenizer_2")
+        told["empty_is_zero"] = bool(index.get("force_zeros_for_empty_prompt", True))
+    if "text_encoder" in networks:
+        files["tokenizer.json"] = read_tokenizer(found, "tokenizer")
     if "image_encoder/config.json" in found.files:
         networks["image_encoder"] = image_encoder(found)
     return _plan(
@@ -101,48 +103,78 @@ def plan_import(found: Found) -> Plan | None:
         diffusion=diffusion,
         files=files,
         is_turbo=is_turbo,
+        told=told,
     )
 
 
 def plan_file(found: Found) -> Plan | None:
-    """The plan for a single file of Stable Diffusion 1.x with a tokenizer's files beside it."""
+    """The plan for a single file of Stable Diffusion with a tokenizer's files beside it."""
     source = _whole_file(found)
     if source is None:
         return None
-    width = source.entries.get(f"{original.UNET_PREFIX}{TEXT_KEY}.weight")
-    if width is None or width.shape[1:] != (STABLE_DIFFUSION_1.context_width,):
+    width = source.entries.get(original.TEXT_KEY)
+    version = original.VERSIONS.get(width.shape[-1]) if width is not None else None
+    if version is None or width is None:
         raise CheckpointError(
-            f"{source.where}: as a single file only Stable Diffusion 1.x is known; "
-            "give the diffusers folder of this model"
+            f"{source.where}: as a single file only Stable Diffusion 1.x, 2.x and XL base are "
+            "known; give the diffusers folder of this model"
         )
     tokenizers = [one for one in found.folders() if f"{one}/vocab.json".lstrip("/") in found.files]
     if not tokenizers:
         raise CheckpointError(
             f"{source.where} holds no vocabulary: give the tokenizer folder of a Stable "
-            "Diffusion 1 as well"
+            "Diffusion of this version as well"
         )
     conv_in = source.entries[f"{original.UNET_PREFIX}input_blocks.0.0.weight"]
-    unet = replace(STABLE_DIFFUSION_1, in_channels=conv_in.shape[1])
-    text = TextEncoderConfig(
-        text=VIT_L_14.text, embedding_size=None, activation=VIT_L_14.activation, reads="last"
-    )
+    unet = replace(version.unet, in_channels=conv_in.shape[1])
+    autoencoder = replace(STABLE_DIFFUSION, scale=version.scale)
     unet_source = source.below(original.UNET_PREFIX).renamed(original.unet_name)
     vae_source = source.below(original.AUTOENCODER_PREFIX).renamed(original.autoencoder_name)
-    text_source = source.below(original.TEXT_PREFIX)
     networks = {
         "denoiser": network("unet", unet, UNET, unet_source),
-        "autoencoder": network("kl_autoencoder", STABLE_DIFFUSION, AUTOENCODER, vae_source),
-        "text_encoder": network("clip_text", text, TEXT, text_source, DROPPED),
+        "autoencoder": network("kl_autoencoder", autoencoder, AUTOENCODER, vae_source),
     }
+    for part, one in version.readers.items():
+        text = source.below(one.prefix)
+        networks[part] = network("clip_text", one.config, one.patterns, text, one.dropped)
+    diffusion = read_scheduler(_scheduler_beside(found, source, unet), is_consistent=False)
+    is_turbo = diffusion["spacing"] == "trailing" and not diffusion["has_zero_snr"]
+    is_large = diffusion["prediction"] == "v_prediction" and version.unet is STABLE_DIFFUSION_2
+    is_pair = "text_encoder_2" in networks
     return _plan(
         found,
         networks,
-        kind="stable-diffusion-1" + _variant(unet, is_turbo=False),
+        kind=KINDS[unet.context_width] + _variant(unet, is_turbo),
         layout="single file",
-        size=512,
-        diffusion=read_scheduler(FIRST_SCHEDULER, is_consistent=False),
+        size=768 if is_large else version.size,
+        diffusion=diffusion,
         files={"tokenizer.json": read_tokenizer(found, tokenizers[0])},
+        is_turbo=is_turbo,
+        told={"second_padding": 0, "empty_is_zero": True} if is_pair else {},
     )
+
+
+def _scheduler_beside(found: Found, source: Source, unet: UNetConfig) -> Mapping[str, Any]:
+    """The scheduler's config beside a single file, or what its version has always had.
+
+    Raises:
+        CheckpointError: There is none, and the version has had two.
+    """
+    for name in found.files:
+        if name.rpartition("/")[2] == "scheduler_config.json":
+            return found.table(name)
+    is_second = unet.context_width == STABLE_DIFFUSION_2.context_width
+    if "v_pred" in source or (is_second and unet.in_channels == STABLE_DIFFUSION_2.in_channels):
+        raise CheckpointError(
+            f"{source.where} does not say what its network predicts: give the scheduler folder of "
+            "this model as well"
+        )
+    if unet.pooled_width is not None:
+        return FIRST_SCHEDULER | {
+            "_class_name": "EulerDiscreteScheduler",
+            "timestep_spacing": "leading",
+        }
+    return FIRST_SCHEDULER
 
 
 def _whole_file(found: Found) -> Source | None:
@@ -192,9 +224,11 @@ def _plan(
     diffusion: dict[str, Any],
     files: Mapping[str, bytes],
     is_turbo: bool = False,
+    told: Mapping[str, Any] = MappingProxyType({}),
 ) -> Plan:
     """What both layouts come to."""
     is_consistent = diffusion["is_consistent"]
+    guidance = XL_GUIDANCE if "text_encoder_2" in networks else 7.5
     return Plan(
         title=f"{kind} ({layout})",
         name=kind,
@@ -205,7 +239,8 @@ def _plan(
             "size": size,
             "is_distilled": False,
             "steps": 4 if is_turbo or is_consistent else 20,
-            "guidance": 1.0 if is_turbo else 8.5 if is_consistent else 7.5,
+            "guidance": 1.0 if is_turbo else 8.5 if is_consistent else guidance,
+            **told,
         },
         files=files,
         licence=found.licence() or "not stated in the folder; Stable Diffusion's is an OpenRAIL",
