@@ -36,6 +36,8 @@ NETWORKS: Mapping[str, str] = {
 SYSTEMS: Mapping[str, str] = {
     "dalle_mini": "nonette.pipelines.dalle_mini:DalleMini",
     "stable_diffusion": "nonette.pipelines.stable_diffusion:StableDiffusion",
+    "dalle2": "nonette.pipelines.dalle2:Dalle2",
+    "imagen": "nonette.pipelines.imagen:Imagen",
 }
 
 RECIPES: Mapping[str, str] = {

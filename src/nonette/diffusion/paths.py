@@ -2,7 +2,7 @@
 
 A path makes the grid of sigmas for a number of steps, the picture of pure noise at its beginning,
 and a denoiser of the network. Two kinds are known: the straight one of rectified flow, and the
-variance-preserving one of published latent diffusion with its table of timesteps.
+variance-preserving one of published diffusion with its table of timesteps.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -35,6 +35,10 @@ class Path(Protocol):
 
     def grid(self, num_steps: int, sampler: str) -> tuple[float, ...]:
         """The sigmas of a whole drawing, num_steps + 1 of them, falling."""
+        ...
+
+    def sigma(self, time: float) -> float:
+        """The sigma at a time as the network reads it."""
         ...
 
     def begin(self, noise: Tensor, sigma: float) -> Tensor:
@@ -71,6 +75,10 @@ class Straight:
             most = schedules.flow_sigmas(times)[1] * 2 if num_steps > 1 else 100.0
         return schedules.grid(schedules.flow_sigmas(times, most))
 
+    def sigma(self, time: float) -> float:
+        """T / (1 - t)."""
+        return float(schedules.flow_sigmas(np.array(time / self.time_scale)))
+
     def begin(self, noise: Tensor, sigma: float) -> Tensor:
         """Nothing but noise."""
         return sigma * noise
@@ -82,10 +90,12 @@ class Straight:
 
 @dataclass(frozen=True, kw_only=True)
 class Tabled:
-    """Latent diffusion with T timesteps of rising noise.
+    """Diffusion with T timesteps of rising noise.
 
     Attributes:
         prediction: What the network says.
+        betas: Whether √β rises linearly, as in latent diffusion, or ᾱ falls as a squared cosine,
+            as where pixels are diffused.
         first_beta: Of √β rising linearly.
         last_beta: The other end.
         spacing: Which timesteps a drawing visits.
@@ -97,6 +107,7 @@ class Tabled:
     """
 
     prediction: Prediction = "epsilon"
+    betas: Literal["scaled_linear", "cosine"] = "scaled_linear"
     first_beta: float = 0.00085
     last_beta: float = 0.012
     spacing: Spacing = "leading"
@@ -117,6 +128,8 @@ class Tabled:
     def table(self) -> np.ndarray:
         """The sigma of every timestep."""
         betas = schedules.scaled_linear_betas(self.first_beta, self.last_beta)
+        if self.betas == "cosine":
+            betas = schedules.cosine_betas()
         if self.has_zero_snr:
             betas = schedules.rescale_to_zero_snr(betas)
         return schedules.sigma_table(betas)
@@ -135,6 +148,10 @@ class Tabled:
         ends_early = not self.ends_clean and sampler in ("ddim", "plms")
         last = float(self.table[0]) if ends_early else 0.0
         return schedules.grid(schedules.sigmas_of_times(times, self.table), last)
+
+    def sigma(self, time: float) -> float:
+        """By the table."""
+        return float(schedules.sigmas_of_times(np.array(time), self.table))
 
     def begin(self, noise: Tensor, sigma: float) -> Tensor:
         """Noise of unit variance as the network sees it."""

@@ -15,7 +15,7 @@ hold every difference between the systems as switches of the config. The UNet of
 another one (`unet.py`): it has transformers where this has single attentions.
 
     B batch, h w pixels of a level, N = h·w tokens, L text tokens, C channels, D context width,
-    T width of the time embedding, H heads, E width of a head
+    T width of the time embedding, H heads, E width of a head, P patch size
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ class PixelUNetConfig:
         residual_divisor: What the sum after a residual block is divided by.
         told: What else is told as one vector: nothing, a vector T wide that is added to the time,
             or the noise level of the low-resolution picture.
+        patch_size: Pixels folded into channels on each side before the first convolution and
+            unfolded after the last, so that a small network spends nothing at full resolution
+            (Hoogeboom et al. 2023, "Simple Diffusion"); 1 as published.
     """
 
     in_channels: int
@@ -80,6 +83,7 @@ class PixelUNetConfig:
     is_time_activated_once: bool
     residual_divisor: float
     told: Literal["nothing", "vector", "noise_level"]
+    patch_size: int = 1
 
     def __post_init__(self) -> None:
         for name in ("num_res_blocks", "has_attention"):
@@ -103,6 +107,11 @@ class PixelUNetConfig:
     def time_width(self) -> int:
         """T."""
         return TIME_EXPANSION * self.channels[0]
+
+    @property
+    def side_step(self) -> int:
+        """Pixels that every picture's sides must be a multiple of."""
+        return int(self.patch_size * 2 ** (len(self.channels) - 1))
 
 
 KARLO_DECODER = PixelUNetConfig(
@@ -168,7 +177,8 @@ class PixelUNet(nn.Module):
             self.text_pool = TextPool(config)
         if config.text_width is not None and config.context_width is not None:
             self.context = nn.Linear(config.text_width, config.context_width)
-        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        in_channels = config.in_channels * config.patch_size**2
+        self.conv_in = nn.Conv2d(in_channels, widths[0], 3, padding=1)
 
         before, skips = widths[0], [widths[0]]  # channels of what the way up will find
         down = []
@@ -192,7 +202,8 @@ class PixelUNet(nn.Module):
         self.up = cast(Sequence[Level], nn.ModuleList(up))
 
         self.norm_out = nn.GroupNorm(config.num_groups, widths[0])
-        self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+        out_channels = config.out_channels * config.patch_size**2
+        self.conv_out = nn.Conv2d(widths[0], out_channels, 3, padding=1)
 
     def forward(
         self,
@@ -208,7 +219,7 @@ class PixelUNet(nn.Module):
 
         Args:
             x: A noisy picture in about [-1, 1] and what is joined to it, (B, in_channels, h, w);
-                sides are multiples of 2 to the number of levels but one.
+                sides are multiples of `side_step`.
             timesteps: Steps of the training schedule, 0 to 999, (B,).
             context: The text's states, (B, L, text_width or D), where there is attention.
             mask: True where the text has a token, (B, L); None where it always has.
@@ -219,7 +230,7 @@ class PixelUNet(nn.Module):
             (B, out_channels, h, w).
         """
         time, context = self._tell(timesteps, context, vector, noise_level)  # (B, T), (B, L, D)
-        x = self.conv_in(x)  # (B, C, h, w)
+        x = self.conv_in(F.pixel_unshuffle(x, self.config.patch_size))  # (B, C, h/P, w/P)
         skips = [x]
         for level in self.down:
             for block in level.blocks:
@@ -234,7 +245,8 @@ class PixelUNet(nn.Module):
                 x = block(torch.cat([x, skips.pop()], dim=1), time, context, mask)
             if level.resample is not None:
                 x = level.resample(x, time)  # (B, C, 2·h, 2·w)
-        return self.conv_out(_activate(self.norm_out(x), self.config))
+        patches = self.conv_out(_activate(self.norm_out(x), self.config))
+        return F.pixel_shuffle(patches, self.config.patch_size)
 
     def _tell(
         self,

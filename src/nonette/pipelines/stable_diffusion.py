@@ -23,15 +23,14 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from nonette.core.errors import InputError
 from nonette.core.types import MAX_GUIDANCE, Progress, Task
 from nonette.diffusion import guidance
-from nonette.diffusion.denoisers import Denoise, keeping
+from nonette.diffusion.denoisers import Denoise
 from nonette.diffusion.multistep import by_name
-from nonette.diffusion.paths import path_of, remaining
+from nonette.diffusion.paths import path_of
 from nonette.models.clip import TextEncoder
 from nonette.models.dit import DiT
 from nonette.models.kl_autoencoder import AutoencoderKL
@@ -39,21 +38,29 @@ from nonette.models.taesd import TAESD
 from nonette.models.unet import UNet
 from nonette.pipelines._latents import Denoiser, Published, Rows, Transformer, Words
 from nonette.pipelines._prompt import Encoder, lengthened
-from nonette.pipelines._steps import (
-    Candidate,
-    Job,
-    Meter,
-    generator,
-    seat_candidates,
-    to_uint8,
+from nonette.pipelines._steps import Candidate, Job, Meter, to_uint8
+from nonette.pipelines._walks import (
+    NOBODY,
+    NUM_SEATS,
+    Row,
+    Walk,
+    generators_of,
+    grouped,
+    held,
+    noise_of,
+    pasted,
+    previewed,
+    rows_of,
+    stacked,
+    start,
+    texts_of,
+    to_mask,
+    to_pixels,
+    walk_of,
 )
 
-MAX_PREVIEWS = 9
-NUM_SEATS = 9  # candidates drawn together, where the checkpoint's settings do not say
-STEPS = 25  # where neither they nor the request do
 BLEND_STRENGTH = 0.6  # how far two pictures go back into noise to become one
 LONG_STEPS = (by_name("euler"), by_name("ddim"))  # samplers whose step is one straight line
-NOBODY = Job(prompt="", seeds=())
 
 
 class View(NamedTuple):
@@ -68,15 +75,6 @@ class View(NamedTuple):
     source: Tensor
     mask: Tensor
     known: Tensor
-
-
-class Walk(NamedTuple):
-    """How a job is sampled; jobs that share one can be drawn together."""
-
-    sampler: str
-    num_steps: int
-    num_left: int
-    num_chunks: tuple[int, int]  # of text, to draw towards and away from
 
 
 class StableDiffusion:
@@ -166,14 +164,13 @@ class StableDiffusion:
             Stopped: `should_stop` said so.
         """
         walks = [self._walk(job) for job in jobs]
-        groups = [(walk, group) for walk in sorted(set(walks)) for group in self._seat(jobs, walk)]
+        groups = grouped(jobs, walks, self.num_seats)
         num_pictures = sum(len(job.seeds) for job in jobs)
         total = sum(walk.num_left for walk, _ in groups) + num_pictures
         meter = Meter(total, on_progress, should_stop)
 
         # Read each text once: prompts, and what to draw away from.
-        texts = sorted({text for job in jobs for text in _texts(job)} | {""})
-        memory = {text: self.denoiser.read(text) for text in texts}
+        memory = {text: self.denoiser.read(text) for text in texts_of(jobs)}
 
         # Look at each picture to start from; empty seats have none.
         views = [self._look(job) for job in (*jobs, NOBODY)]
@@ -181,7 +178,8 @@ class StableDiffusion:
         # Draw latents, one group after another.
         latents: dict[tuple[int, int], Tensor] = {}
         for walk, group in groups:
-            drawn = self._draw(jobs, walk, group, memory, views, meter, preview_every)
+            rows = rows_of(jobs, group, self.num_seats)
+            drawn = self._draw(walk, group, rows, memory, views, meter, preview_every)
             latents |= {(one.job, one.index): drawn[one.seat] for one in group}
 
         # Paint pictures, one at a time.
@@ -195,82 +193,56 @@ class StableDiffusion:
     def _walk(self, job: Job) -> Walk:
         """How the job is sampled, and how many of its steps are left after its source."""
         sampler = job.sampler or str(self.settings.get("sampler", self.path.sampler))
-        num_steps = job.steps or int(self.settings.get("steps", STEPS))
         if by_name(sampler) not in LONG_STEPS and self.has_long_steps:
             raise InputError("sampler", sampler, "this model, made for few long steps, has euler")
         if self.has_long_steps and not 1 <= job.guidance <= self.most_guidance:
             limit = f"this model learned to hold 1 to {self.most_guidance:g}"
             raise InputError("guidance", job.guidance, limit)
-        grid = self.path.grid(num_steps, sampler)
         strength = BLEND_STRENGTH if job.task == "blend" else job.strength
-        if job.source is None:
-            strength = 1.0
-        num_left = len(remaining(grid, strength)) - 1 if strength > 0 else 0
+        walk = walk_of(job, self.path, self.settings, strength if job.source is not None else 1.0)
         towards = max(self.denoiser.num_chunks(text) for text in (job.prompt, *_seconds(job)))
         away = self.denoiser.num_chunks(job.negative_prompt)
-        return Walk(sampler, num_steps, num_left, (towards, away))
-
-    def _seat(self, jobs: Sequence[Job], walk: Walk) -> list[list[Candidate]]:
-        """The groups of the jobs that share a walk; others are left out."""
-        sharing = [job if self._walk(job) == walk else NOBODY for job in jobs]
-        return seat_candidates(sharing, self.num_seats)
+        return walk._replace(num_chunks=(towards, away))
 
     def _look(self, job: Job) -> View:
         """The job's pictures as latents."""
         width, height = self.native_size
-        mask = torch.ones(1, 1, height, width, device=self._device())
-        pixels = torch.zeros(1, 3, height, width, device=self._device())
-        source = torch.zeros(
-            1, self.denoiser.latent_channels, self.side, self.side, device=self._device()
-        )
+        device, channels = self._device(), self.denoiser.latent_channels
+        mask = torch.ones(1, 1, height, width, device=device)
+        pixels = torch.zeros(1, 3, height, width, device=device)
+        source = torch.zeros(1, channels, self.side, self.side, device=device)
         if job.source is not None:
-            pixels = self._pixels(job.source)
+            pixels = to_pixels(job.source, device)
             source = self._encode(pixels)
         if job.second_source is not None:
-            source = torch.lerp(source, self._encode(self._pixels(job.second_source)), job.mix)
+            second = self._encode(to_pixels(job.second_source, device))
+            source = torch.lerp(source, second, job.mix)
         if job.mask is not None:
-            mask = torch.from_numpy(job.mask.astype(np.float32))[None, None].to(self._device())
+            mask = to_mask(job.mask, device)
         return View(source, *self.denoiser.surroundings(self._encode, pixels, mask, self.side))
 
     def _draw(
         self,
-        jobs: Sequence[Job],
         walk: Walk,
         group: Sequence[Candidate],
+        rows: Sequence[Row],
         memory: Mapping[str, Words],
         views: Sequence[View],
         meter: Meter,
         preview_every: int,
     ) -> Tensor:
         """The latents of one group, a row a seat: (C, D, h, w). Empty seats draw nothing."""
-        seated = {one.seat: one for one in group}
-        rows = [
-            (jobs[seated[seat].job], views[seated[seat].job], seated[seat].seed)
-            if seat in seated
-            else (NOBODY, views[-1], 0)
-            for seat in range(self.num_seats)
-        ]
-        view = View(*(torch.cat(one) for one in zip(*(row[1] for row in rows), strict=True)))
-        generators = [generator(seed) for _, _, seed in rows]
-        noise = torch.stack(
-            [torch.randn(view.source.shape[1:], generator=one) for one in generators]
-        ).to(view.source)
-        grid = self.path.grid(walk.num_steps, walk.sampler)
-        grid = grid[len(grid) - 1 - walk.num_left :]
-        is_whole = walk.num_left == walk.num_steps
-        x = self.path.begin(noise, grid[0]) if is_whole else view.source + grid[0] * noise
-        denoise = self._guided([row[0] for row in rows], walk, memory, view)
-        if not self.denoiser.takes_masks:  # elsewhere the source stays, and x is on its way to it
-            has_source = torch.tensor([job.source is not None for job, _, _ in rows])
-            is_drawn = torch.where(
-                has_source[:, None, None, None].to(view.mask.device), view.mask, 1.0
-            )
-            denoise = keeping(denoise, view.source, is_drawn)
-            x = torch.where(is_drawn > 0, x, view.source + grid[0] * noise)
+        view = stacked([views[row.place] for row in rows])
+        generators = generators_of(rows)
+        noise = noise_of(generators, view.source)
+        grid, x = start(self.path, walk, noise, view.source)
+        denoise = self._guided([row.job for row in rows], walk, memory, view)
+        if not self.denoiser.takes_masks:
+            denoise, x = held(denoise, x, grid[0], noise, view.source, view.mask)
 
         def on_step(num_done: int, x0: Tensor) -> None:
             wants = meter.is_watched and preview_every > 0 and num_done % preview_every == 0
-            meter.advance("drawing", self._preview(group, x0) if wants else None)
+            meter.advance("drawing", previewed(group, x0, self._show) if wants else None)
 
         return by_name(walk.sampler)(
             denoise, x, grid, generators, on_step=on_step, should_stop=meter.should_stop
@@ -307,31 +279,16 @@ class StableDiffusion:
         if job.source is not None and self._walk(job).num_left == 0:
             return job.source
         dtype = self.autoencoder.post_quant_conv.weight.dtype
-        picture = to_uint8(self.autoencoder.decode(latents[None].to(dtype)))[0]
-        if job.mask is not None and job.source is not None:
-            picture = np.where(job.mask[..., None], picture, job.source)
-        return picture
+        return pasted(to_uint8(self.autoencoder.decode(latents[None].to(dtype)))[0], job)
 
-    def _preview(self, group: Sequence[Candidate], x0: Tensor) -> np.ndarray | None:
-        """The first job's candidates as they look so far: uint8 (at most 9, H, W, 3).
-
-        None where this group holds none of them.
-        """
-        shown = sorted((one.index, one.seat) for one in group if one.job == 0)[:MAX_PREVIEWS]
-        if not shown:
-            return None
+    def _show(self, x0: Tensor) -> np.ndarray:
+        """Previews (N, H, W, 3) of latents (N, D, h, w)."""
         painter = self.previewer or self.autoencoder
-        dtype = next(painter.parameters()).dtype
-        return to_uint8(painter.decode(x0[[seat for _, seat in shown]].to(dtype)))
+        return to_uint8(painter.decode(x0.to(next(painter.parameters()).dtype)))
 
     def _encode(self, pixels: Tensor) -> Tensor:
         """Latents (1, D, h, w), float32, of pixels (1, 3, H, W) in [-1, 1]: the likeliest ones."""
         return self.autoencoder.encode(pixels.to(self.autoencoder.quant_conv.weight.dtype)).float()
-
-    def _pixels(self, picture: np.ndarray) -> Tensor:
-        """A uint8 picture (H, W, 3) as (1, 3, H, W) in [-1, 1]."""
-        levels = torch.from_numpy(picture.astype(np.float32)).to(self._device())
-        return rearrange(levels / 127.5 - 1, "h w c -> 1 c h w")
 
     def _latent_side(self) -> int:
         if self.denoiser.grid_size is not None:
@@ -377,10 +334,6 @@ def _denoiser(
         raise ValueError("a UNet needs a text encoder, but there is none")
     channels = autoencoder.config.latent_channels
     return Published(network, readers, tokenizer, channels, settings)
-
-
-def _texts(job: Job) -> tuple[str, ...]:
-    return job.prompt, job.negative_prompt, *_seconds(job)
 
 
 def _seconds(job: Job) -> tuple[str, ...]:
