@@ -58,7 +58,7 @@ def open_room(
     from nonette import engine
     from nonette.checkpoints import format as checkpoints
     from nonette.checkpoints import store
-    from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, TINY_WORLD
+    from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, SMALL_WORLD, TINY_WORLD
     from nonette.evaluation import drawings, prompts
     from nonette.evaluation.reader import open_judge
 
@@ -75,7 +75,7 @@ def open_room(
             ranking = checkpoints.read(beside if is_beside else store.find(settings["ranker"]))
             folders.append(ranking.folder)
             ranker = ranking.network("clip"), ranking.tokenizer()
-    worlds = {world.name: world for world in (CPU_WORLD, FULL_WORLD, TINY_WORLD)}
+    worlds = {world.name: world for world in (CPU_WORLD, FULL_WORLD, SMALL_WORLD, TINY_WORLD)}
     name = settings.get("world", CPU_WORLD.name)
     if name not in worlds:
         raise CheckpointError(f"{model}: its world is {name!r}, but known are {', '.join(worlds)}")

@@ -54,8 +54,15 @@ RECIPES: Mapping[str, str] = {
         "upsampler",
     )
     for scale in ("tiny", "cpu", "gpu")
+} | {
+    name: f"nonette.recipes.small:{name}"
+    for name in (
+        *("autoencoder_small", "sd_small", "clip_small", "dalle2_small", "imagen_small"),
+        *("dalle2_tiny", "imagen_tiny"),
+    )
 }
-"""Called with the folder of runs; `_tiny` for tests, `_cpu` for two cores, `_gpu` for an H100."""
+"""Called with the folder of runs; `_tiny` for tests, `_cpu` for two cores, `_gpu` for an H100, and
+`_small` for three systems side by side."""
 
 IMPORTERS: Mapping[str, str] = {
     name: f"nonette.checkpoints.importers.{name}:plan_import"

@@ -12,7 +12,14 @@ import pytest
 from nonette.core.errors import InputError
 from nonette.data.scenes import casting, catalogue, splits, styles, visibility, world
 from nonette.data.scenes.scene import Scene
-from nonette.data.scenes.world import CPU_WORLD, TINY_WORLD, World, draw_scene, full_world
+from nonette.data.scenes.world import (
+    CPU_WORLD,
+    SMALL_WORLD,
+    TINY_WORLD,
+    World,
+    draw_scene,
+    full_world,
+)
 
 SEED = 5_000_000
 
@@ -236,3 +243,13 @@ def test_a_grey_style_needs_a_difference_in_lightness() -> None:
     assert visibility.is_visible(thing, "grey", "day")
     assert visibility.is_visible(thing, "black", "day", is_grey=True)
     assert not visibility.is_visible(thing, "grey", "day", is_grey=True)
+
+
+def test_the_small_world_mostly_shows_one_of_twenty_things() -> None:
+    found = list(scenes(SMALL_WORLD, 600))
+    alone = [scene for scene in found if len(scene.things) == scene.things[0].count == 1]
+    assert len(SMALL_WORLD.objects) == 20 and set(SMALL_WORLD.objects) <= set(CPU_WORLD.objects)
+    assert len(alone) > 0.75 * len(found)
+    counts = Counter(scene.things[0].name for scene in alone)
+    assert len(counts) == 20 and min(counts.values()) > 5
+    assert {scene.style for scene in found} == {"plain"}

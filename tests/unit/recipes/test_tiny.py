@@ -76,6 +76,32 @@ def test_an_upsampler_trains_and_enlarges_what_another_model_draws(tmp_path, mon
     assert drawing[0].settings["enlarged"] == "upsampler_tiny"
 
 
+def test_dalle2_and_imagen_from_nothing_to_pictures(tmp_path):
+    trained("clip_tiny", tmp_path)
+    source = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    mask = np.zeros((32, 32), dtype=bool)
+    mask[8:20, 8:20] = True
+    request = Request(prompt="a red cat", ranks=False, num_pictures=2)
+    wishes = {
+        "draw": request,
+        "edit": dataclasses.replace(request, task="edit", source=source, mask=mask),
+        "vary": dataclasses.replace(request, task="vary", source=source, strength=0.5),
+        "blend": dataclasses.replace(request, task="blend", second_prompt="a car"),
+    }
+    for recipe in ("dalle2_tiny", "imagen_tiny"):
+        engine = LocalEngine(str(trained(recipe, tmp_path)))
+        tasks = [task for task in wishes if task in engine.capabilities().tasks]
+        assert ("blend" in tasks) == (recipe == "dalle2_tiny")
+        together = engine.draw([wishes[task] for task in tasks])
+        for task, drawing in zip(tasks, together, strict=True):
+            assert [picture.pixels.shape for picture in drawing.pictures] == [(32, 32, 3)] * 2
+            (alone,) = engine.draw([wishes[task]])
+            assert (alone[0].pixels == drawing[0].pixels).all(), task
+        edited = together[1][0].pixels
+        assert (edited[~mask] == source[~mask]).all() and (edited[mask] != source[mask]).any()
+    assert not list(tmp_path.glob("tokenizer-small.json"))
+
+
 def test_rankers_and_judges_ship_too(tmp_path):
     assert read(trained("clip_tiny", tmp_path)).network("clip").config.embedding_size == 16
     assert "thresholds" in read(trained("judge_tiny", tmp_path)).settings

@@ -128,6 +128,30 @@ TINY_WORLD = dataclasses.replace(
     max_count=2,
 )
 
+# Twenty things that nobody takes for one another, mostly alone: what the three diffusion systems
+# are trained small on (`recipes/small.py`).
+SMALL_WORLD = dataclasses.replace(
+    CPU_WORLD,
+    name="small",
+    objects=(
+        *("elephant", "penguin", "flamingo", "octopus", "butterfly", "frog", "cat", "banana"),
+        *("strawberry", "watermelon", "mushroom", "cactus", "sunflower", "car", "rocket"),
+        *("sailboat", "house", "umbrella", "guitar", "balloon"),
+    ),
+    materials=(),
+    settings=("moon", "beach", "forest", "snow"),
+    styles=("plain",),
+    relations=("left_of", "above"),
+    max_count=2,
+    plan_shares=(0.85, 0.05, 0.10, 0.0),
+    look_shares=(0.30, 0.20, 0.30, 0.0),
+    material_shares=(0.0, 0.0, 0.0, 0.0),
+    style_shares=(0.0, 0.0, 0.0, 0.0),
+    plain_setting_share=0.65,
+    white_share=0.5,
+    languages=("en",),
+)
+
 
 @lru_cache(maxsize=1)
 def full_world() -> World:
