@@ -41,7 +41,7 @@ def edits(
         int, typer.Option(help="Drawn of each, of which the best is kept.", min=1, max=64)
     ] = 1,
     feather: Annotated[
-        int, typer.Option(help="Pixels of a soft seam, as `nonette edit` has it.", min=0, max=64)
+        int, typer.Option(help="Pixels of a soft seam of the extensions.", min=0, max=64)
     ] = 0,
     threads: options.Threads = None,
     force: options.Force = False,
@@ -69,9 +69,10 @@ def edits(
 
         start = time.perf_counter()
         shelf = Shelf(room.folder / "edits", room.album.engine, fingerprint=room.album.fingerprint)
-        wish = {"candidates": candidates} | ({"feather": feather} if feather else {})
+        wish = {"candidates": candidates}
         fills = edit_trials.fillings(room.exam, size, number, wish)
-        extensions = edit_trials.extensions(room.exam, size, number, wish)
+        soft = wish | ({"feather": feather} if feather else {})
+        extensions = edit_trials.extensions(room.exam, size, number, soft)
         filled = shelf.draw([trial.request for trial in fills], progress)
         extended = shelf.draw([trial.request for trial in extensions], progress)
         read = partial(_read, room, size)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nonette.data.scenes import sheet
-from nonette.evaluation.edit_trials import Trial
+from nonette.evaluation.edit_trials import GREY, Trial
 from nonette.evaluation.edits import Extending, Filling, Found
 from nonette.evaluation.report import rounded, share_text, table
 
 MAX_SHOWN = 36  # trials on a sheet
+GAP = 2  # pixels between what was given and what came of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Result:
         world: The exam's world.
         exam_seed: Of the prompts.
         candidates: Drawn of each wish, of which the best is kept.
-        feather: Pixels of the soft seam, 0 for none.
+        feather: Pixels of the extensions' soft seam, 0 for none.
         filling: What came of filling in.
         extending: What came of extending.
         seconds: Of drawing what was not drawn before, and judging.
@@ -53,11 +54,11 @@ def to_markdown(result: Result) -> str:
     """The whole report."""
     filling, extending = result.filling, result.extending
     best = "one picture each" if result.candidates == 1 else f"the best of {result.candidates} each"
-    seam = f", seams {result.feather} pixels soft" if result.feather else ""
+    seam = f" Their seams are {result.feather} pixels soft." if result.feather else ""
     return "\n\n".join(
         [
             f"# Edits of {result.model}",
-            f"Scenes of exam {result.exam_seed} of the world `{result.world}`, {best}{seam}, read "
+            f"Scenes of exam {result.exam_seed} of the world `{result.world}`, {best}, read "
             f"by `{result.judge}`, which never sees a sentence. Intervals are 95% (Wilson). "
             "*Real renders* are the scenes as painted: what the judge itself is worth. *Given* are "
             "the pictures that the model started from, where the answer must not be.",
@@ -81,13 +82,14 @@ def to_markdown(result: Result) -> str:
             ),
             f"## Extending by half\n\n{extending.num_trials:,} scenes of which a third is missing. "
             "A step is the mean absolute difference (0 to 255) of the two lines of pixels beside "
-            "the border; the range holds 95% of the steps at the same place in real renders.",
+            "the border; the range holds 95% of the steps at the same place in real renders."
+            + seam,
             table(
-                ("", "drawn", "real renders"),
+                ("", "drawn", "real renders", "given"),
                 [
-                    ("the step is within the range", share_text(extending.inside), ""),
-                    ("things across the border are found", *_found(extending.objects)[:2]),
-                    ("all that was given is kept to the byte", share_text(extending.exact), ""),
+                    ("the step is within the range", share_text(extending.inside), "", ""),
+                    ("things across the border go on there", *_found(extending.objects)),
+                    ("all that was given is kept to the byte", share_text(extending.exact), "", ""),
                 ],
             ),
             table(
@@ -113,8 +115,9 @@ def trial_sheet(trials: Sequence[Trial], drawn: Sequence[np.ndarray]) -> np.ndar
     pictures, texts = [], []
     for trial, picture in zip(trials[:MAX_SHOWN], drawn, strict=False):
         given = trial.render.pixels.copy()
-        given[trial.mask] = 128
-        pictures.append(np.concatenate([given, picture], axis=1))
+        given[trial.mask] = GREY
+        between = np.full((len(picture), GAP, 3), 255, np.uint8)
+        pictures.append(np.concatenate([given, between, picture], axis=1))
         texts.append(trial.prompt.text)
     return sheet.compose(pictures, texts)
 

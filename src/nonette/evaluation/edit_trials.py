@@ -149,6 +149,13 @@ def crosses(box: Corners, side: str, size: int, least: float = 0.0) -> bool:
     return least < (border(side, size) - start) / max(end - start, 1e-6) < 1 - least
 
 
+def beyond(box: Corners, side: str, size: int) -> float:
+    """Pixels of a box's length that lie in what an extension at that side draws."""
+    start, end = (box[1], box[3]) if side in ("top", "bottom") else (box[0], box[2])
+    place = border(side, size)
+    return max(0.0, end - place if side in ("right", "bottom") else place - start)
+
+
 def _in_turn(exam: Sequence[Prompt]) -> Iterator[Prompt]:
     """The exam's scenes for ever, those of all categories in turn, and their languages in turn."""
     require("questions", len(exam), 1)

@@ -26,7 +26,15 @@ import numpy as np
 
 from nonette.data.scenes import painter
 from nonette.data.scenes import world as worlds
-from nonette.evaluation.edit_trials import SIDES, Corners, Trial, border, crosses
+from nonette.evaluation.edit_trials import (
+    GREY,
+    SIDES,
+    Corners,
+    Trial,
+    beyond,
+    border,
+    crosses,
+)
 from nonette.evaluation.enough import NotEnoughData
 from nonette.evaluation.intervals import Share, share
 from nonette.evaluation.reading import Reading
@@ -35,6 +43,7 @@ from nonette.evaluation.verdicts import has_look, judge
 Read = Callable[[Sequence[np.ndarray]], list[Reading]]
 
 BORDER_SEED = worlds.PROMPT_SEED + 700_000  # of the renders that borders are held against
+GOES_ON = 0.5  # of a thing's real length beyond a border that must be seen there
 BORDERS = 8  # real renders of each scene that borders are held against
 RANGE = (0.025, 0.975)  # quantiles of the real borders' steps
 
@@ -157,6 +166,7 @@ def extending(trials: Sequence[Trial], drawn: Sequence[np.ndarray], read: Read) 
     objects = {
         "drawn": _is_across(asked, read([picture for _, picture in crossed])),
         "render": _is_across(asked, read([trial.render.pixels for trial in asked])),
+        "source": _is_across(asked, read([_given(trial) for trial in asked])),
     }
     borders, inside = {}, []
     for side in SIDES:
@@ -215,14 +225,17 @@ def _is_there(
 
 
 def _is_across(trials: Sequence[Trial], readings: Sequence[Reading]) -> list[bool]:
-    """Whether the thing asked for is seen on both sides of the border."""
+    """Whether the thing asked for is seen across the border, and goes on for half of its way."""
     answers = []
     for trial, reading in zip(trials, readings, strict=True):
-        assert trial.thing is not None
+        assert trial.thing is not None and trial.area is not None
+        side, size = trial.side, len(trial.mask)
+        least = GOES_ON * beyond(trial.area, side, size)
         answers.append(
             any(
                 instance.name == trial.thing.name
-                and crosses(instance.box, trial.side, len(trial.mask))
+                and crosses(instance.box, side, size)
+                and beyond(instance.box, side, size) >= least
                 for instance in reading.instances
             )
         )
@@ -260,6 +273,13 @@ def _real_steps(trials: Sequence[Trial], side: str) -> list[float]:
         for index, trial in enumerate(trials)
         for number in range(index * BORDERS, (index + 1) * BORDERS)
     ]
+
+
+def _given(trial: Trial) -> np.ndarray:
+    """What was given, with grey in place of what is to be drawn."""
+    given = trial.render.pixels.copy()
+    given[trial.mask] = GREY
+    return given
 
 
 def _source(trial: Trial) -> np.ndarray:

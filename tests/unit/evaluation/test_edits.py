@@ -118,6 +118,7 @@ def test_the_step_is_taken_right_beside_the_border(side: str) -> None:
     box = along if side in ("top", "bottom") else (along[1], 0.0, along[3], 9.0)
     assert edit_trials.crosses(box, side, SIZE, 0.3)
     assert not edit_trials.crosses(box, side, SIZE, 0.45)
+    assert edit_trials.beyond(box, side, SIZE) == (6 if side in ("right", "bottom") else 4)
 
 
 def test_what_is_drawn_as_it_was_is_all_right(fills: list[Trial], extensions: list[Trial]) -> None:
@@ -132,6 +133,7 @@ def test_what_is_drawn_as_it_was_is_all_right(fills: list[Trial], extensions: li
     extended = edits.extending(extensions, truth(extensions), read)
     assert extended.exact is not None and extended.exact.value == 1
     assert extended.objects.drawn is not None and extended.objects.drawn.value == 1
+    assert extended.objects.source is not None and extended.objects.source.value == 0
     assert extended.inside is not None and extended.inside.value > 0.75, "about 95%"
     assert set(extended.borders) == set(SIDES)
     for border in extended.borders.values():
@@ -182,6 +184,21 @@ def test_the_thing_must_be_in_the_area_and_in_its_look(fills: list[Trial]) -> No
         assert edits._is_there([trial], [reading], True) == [has_look]
 
 
+def test_a_thing_must_go_on_beyond_the_border(extensions: list[Trial]) -> None:
+    trial = next(trial for trial in extensions if trial.side == "right" and trial.area)
+    assert trial.thing is not None and trial.area is not None
+    left, top, right, bottom = trial.area
+    border = edit_trials.border("right", SIZE)
+    for share, goes_on in ((1.0, True), (0.6, True), (0.4, False), (0.0, False)):
+        reaches = border + share * (right - border)
+        seen = Instance(name=trial.thing.name, look="", box=(left, top, reaches, bottom))
+        reading = dataclasses.replace(NOTHING, instances=(seen,))
+        assert edits._is_across([trial], [reading]) == [goes_on], share
+    apart = dataclasses.replace(seen, box=(border + 1.0, top, right + 9, bottom))
+    reading = dataclasses.replace(NOTHING, instances=(apart,))
+    assert edits._is_across([trial], [reading]) == [False], "another thing of that name"
+
+
 def test_readings_are_brought_to_the_pixels_of_the_pictures() -> None:
     instance = Instance(name="cat", look="", box=(2.0, 4.0, 8.0, 16.0))
     (reading,) = edits.in_pixels_of(64, [dataclasses.replace(NOTHING, instances=(instance,))], 32)
@@ -227,7 +244,7 @@ def test_reports_hold_every_number_and_read_as_json(fills, extensions) -> None:
     assert values["filling"]["object"]["drawn"]["value"] == 1
     assert values["extending"]["borders"]["left"]["low"] >= 0
     text = edit_report.to_markdown(result)
-    assert "# Edits of painter" in text and "seams 4 pixels soft" in text
+    assert "# Edits of painter" in text and "seams are 4 pixels soft" in text
     for part in text.split("\n\n"):
         if part.startswith("|"):
             assert len({line.count("|") for line in part.splitlines()}) == 1, part

@@ -93,6 +93,15 @@ def test_an_extension_keeps_the_picture_in_its_place(send, drawn):
     assert (pictures[0][:16, 8:] == RED).all() and (pictures[0][16:] != RED).any()
 
 
+def test_a_soft_seam_reaches_the_drawing(send, drawn):
+    wish = {"task": "extend", "prompt": "sky", "left": 8, "num_pictures": 1, "seed": 5}
+    _, (hard,) = drawn(send({"source": png()}, **wish))
+    job, (soft,) = drawn(send({"source": png()}, feather=3, **wish))
+    assert job["request"]["feather"] == 3
+    assert (soft[:, 8:] == RED).all() and (soft[:, :5] == hard[:, :5]).all()
+    assert (soft[:, 7] != hard[:, 7]).any()
+
+
 def test_variations_blends_and_enlargements(send, drawn):
     job, pictures = drawn(send({"source": png()}, task="vary", strength="0"))
     assert len(job["results"]) == 9 and (pictures[0] == RED).all()
@@ -173,6 +182,8 @@ def test_others_pictures_are_not_there_until_they_are_published(client, loop, qu
         ({"source": png()}, {"task": "extend", "prompt": "a", "left": "wide"}, 422, "left"),
         ({"source": png()}, {"task": "vary", "strength": "1.5"}, 422, "strength"),
         ({"source": png()}, {"task": "vary", "factor": "2"}, 422, "factor"),
+        ({"source": png()}, {"task": "vary", "feather": "2"}, 422, "feather"),
+        ({"source": png()}, {"task": "edit", "prompt": "a", "feather": "65"}, 422, "feather"),
         ({"source": png()}, {"task": "enlarge", "factor": "17"}, 422, "factor"),
         ({"source": png()}, {"task": "enlarge", "num_pictures": "2"}, 422, "num_pictures"),
         ({"source": png()}, {"task": "blend"}, 422, "second_source"),

@@ -71,6 +71,9 @@ class Wish(BaseModel):
     strength: float | None = Field(
         default=None, description="Of `edit` and `vary`: 0 is the source itself, 1 is all anew."
     )
+    feather: int | None = Field(
+        default=None, description="Pixels over which `edit` and `extend` fade in what is new."
+    )
     left: int | None = Field(default=None, description="Pixels that `extend` adds on that side.")
     top: int | None = None
     right: int | None = None

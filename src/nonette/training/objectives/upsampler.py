@@ -182,16 +182,15 @@ class UpsamplerObjective(Objective):
         side, factor = self.settings.crop, self.settings.network.factor
         most = small.shape[2] - side + 1
         tops, lefts = torch.randint(most, (2, len(small)), generator=generator).tolist()
-        some, all_ = (
-            torch.stack(
-                [
-                    picture[:, top * f : (top + side) * f, left * f : (left + side) * f]
-                    for picture, top, left in zip(whole, tops, lefts, strict=True)
-                ]
+
+        def cut(pictures: Tensor, scale: int) -> Tensor:
+            rows = zip(pictures, tops, lefts, strict=True)
+            high = wide = side * scale
+            return torch.stack(
+                [one[:, top * scale :, left * scale :][:, :high, :wide] for one, top, left in rows]
             )
-            for whole, f in ((small, 1), (large, factor))
-        )
-        return some, all_
+
+        return cut(small, 1), cut(large, factor)
 
 
 def _autoencoder(name: str) -> nn.Module:
