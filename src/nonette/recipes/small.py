@@ -32,10 +32,10 @@ VOCABULARY_SIZE = 768
 DISTINCT = 16_384  # scenes before they come round again: 200 MB
 BATCH_SIZE = 32
 
-COSINE = {"kind": "tabled", "betas": "cosine", "spacing": "linspace", "prediction": "v_prediction"}
+COSINE = {"kind": "tabled", "betas": "cosine", "spacing": "linspace", "prediction": "sample"}
 DRAWING = {"guidance": 3.0, "steps": 20, "sampler": "dpmpp_2m", "candidates": 9, "num_seats": 9}
 
-UPSAMPLING = {"diffusion": COSINE, "steps": 8, "noise_level": 150}
+UPSAMPLING = {"diffusion": COSINE, "steps": 6, "noise_level": 50}
 
 AUTOENCODER = AutoencoderKLConfig(
     patch_size=4,
@@ -98,7 +98,7 @@ DENOISER = dataclasses.replace(
 
 UPSAMPLER = dataclasses.replace(
     KARLO_UPSAMPLER,
-    channels=(48, 96),
+    channels=(64, 96),
     num_res_blocks=(1, 1),
     has_attention=(False, False),
     num_groups=16,

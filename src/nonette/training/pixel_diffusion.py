@@ -22,6 +22,7 @@ from nonette.pipelines._steps import Job
 from nonette.training import pictures
 
 NUM_SHOWN = 18  # sentences on a sheet
+MOST_WEIGHT = 10.0  # of a clean picture that is all but in sight
 
 
 class System(Protocol):
@@ -39,11 +40,13 @@ class Noised(NamedTuple):
         x: Of unit variance, as networks see it.
         time: What they are told, (B,).
         wanted: What they are to say.
+        weight: Of each sample's squared error, of the shape (B, 1, ...).
     """
 
     x: Tensor
     time: Tensor
     wanted: Tensor
+    weight: Tensor
 
 
 def path_of_pixels(settings: Mapping[str, Any]) -> Tabled:
@@ -61,7 +64,8 @@ def path_of_pixels(settings: Mapping[str, Any]) -> Tabled:
 def noised(path: Tabled, x0: Tensor, generator: torch.Generator) -> Noised:
     """x0 with the noise of timesteps drawn evenly; Ho et al. (2020), algorithm 1.
 
-    v is √ᾱ eps - √(1 - ᾱ) x0 (Salimans and Ho 2022, appendix D).
+    v is √ᾱ eps - √(1 - ᾱ) x0 (Salimans and Ho 2022, appendix D). Errors of x0 are weighed as those
+    of v would be, with a limit (Hang et al. 2023, "Min-SNR").
     """
     time = torch.randint(len(path.table), (len(x0),), generator=generator)
     eps = torch.randn(x0.shape, generator=generator).to(x0)
@@ -73,7 +77,15 @@ def noised(path: Tabled, x0: Tensor, generator: torch.Generator) -> Noised:
         "sample": x0,
         "v_prediction": (eps - sigma * x0) / root,
     }[path.prediction]
-    return Noised((x0 + sigma * eps) / root, time.to(x0), wanted)
+    weight = torch.ones_like(sigma)
+    if path.prediction == "sample":
+        weight = 1 + (1 / sigma**2).clamp(max=MOST_WEIGHT)
+    return Noised((x0 + sigma * eps) / root, time.to(x0), wanted, weight)
+
+
+def error(said: Tensor, on_way: Noised) -> Tensor:
+    """The mean of the weighted squared errors."""
+    return (on_way.weight * (said.float() - on_way.wanted).square()).mean()
 
 
 def fresh_unet(config: PixelUNetConfig) -> PixelUNet:

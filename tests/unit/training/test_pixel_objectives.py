@@ -75,6 +75,21 @@ def test_a_network_that_says_what_is_wanted_denoises(prediction: Any, shape: Any
         assert told == [pytest.approx(float(on_way.time[row]), abs=1e-3)]
 
 
+def test_errors_of_a_clean_picture_count_as_those_of_v_up_to_a_limit() -> None:
+    x0 = torch.randn(40, 3, 2, 2, dtype=torch.float64)
+    said = x0 + 0.1
+    paths = [Tabled(prediction=one, betas="cosine") for one in ("sample", "v_prediction")]
+    clean, v = (noised(path, x0, torch.Generator().manual_seed(3)) for path in paths)
+    sigma = torch.tensor([paths[0].sigma(float(time)) for time in clean.time]).view(-1, 1, 1, 1)
+    root = (1 + sigma**2).sqrt()
+    said_v = clean.x / sigma - root / sigma * said
+    as_v = (said_v - v.wanted).square()
+    as_clean = clean.weight * (said - clean.wanted).square()
+    is_free = sigma**2 > 0.1
+    assert torch.allclose(as_clean[is_free.flatten()], as_v[is_free.flatten()], rtol=1e-4)
+    assert clean.weight.max() == 11 and (v.weight == 1).all()
+
+
 def test_pixels_are_trained_on_a_table() -> None:
     with pytest.raises(ValueError, match="table of timesteps"):
         path_of_pixels({"diffusion": {"kind": "straight"}})
@@ -86,9 +101,10 @@ def test_fresh_networks_say_nothing_and_the_loss_is_what_there_is_to_say(runs: P
     batch = objective.batch(FEW)
     pixels = batch["pixels"].permute(0, 3, 1, 2).float() / 127.5 - 1
     small = F.interpolate(pixels, (16, 16), mode="bicubic", antialias=True).clamp(-1, 1)
-    wanted = noised(objective.path, small, noise_generator(7)).wanted
+    on_way = noised(objective.path, small, noise_generator(7))
     loss, _ = objective.loss("denoiser", batch, 7, 0.0)
-    assert loss.item() == pytest.approx(wanted.square().mean().item(), rel=1e-5)
+    wanted = (on_way.weight * on_way.wanted**2).mean()
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
     assert torch.equal(loss, objective.loss("denoiser", batch, 7, 0.5)[0])
     upsampling, _ = objective.loss("upsampler", batch, 7, 0.0)
     assert 0 < upsampling.item() != loss.item()

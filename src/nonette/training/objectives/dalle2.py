@@ -40,6 +40,7 @@ from nonette.training.objective import Batch, Export, Objective
 from nonette.training.objectives.diffusion import noise_generator
 from nonette.training.pixel_diffusion import (
     drawn_examples,
+    error,
     fresh_unet,
     noised,
     path_of_pixels,
@@ -140,7 +141,7 @@ class Dalle2Objective(Objective):
     def loss(
         self, name: str, batch: Batch, step: int, progress: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean squared error of the embedding, in deviations, or of what the decoder says."""
+        """Mean squared error of the embedding, in deviations, or weighted of what pixels are."""
         seen, generator = self._see(batch), noise_generator(step)
         if name == "prior":
             prior = cast(Prior, self.networks["prior"])
@@ -152,7 +153,7 @@ class Dalle2Objective(Objective):
         context, vector, is_word = self._told(seen, generator)
         decoder = cast(PixelUNet, self.networks["decoder"])
         said = decoder(on_way.x, on_way.time, context, mask=is_word, vector=vector)
-        return F.mse_loss(said.float(), on_way.wanted), {}
+        return error(said, on_way), {}
 
     def after_step(self, step: int) -> None:
         """Forget what both losses looked at."""

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
@@ -34,6 +33,7 @@ from nonette.training.objective import Batch, Export, Objective
 from nonette.training.objectives.diffusion import noise_generator
 from nonette.training.pixel_diffusion import (
     drawn_examples,
+    error,
     fresh_unet,
     noised,
     path_of_pixels,
@@ -74,7 +74,7 @@ class Settings:
     data_seed: int = 1
     dropped_captions: float = 0.1
     upsampled_share: float = 0.5
-    most_noise: int = 400
+    most_noise: int = 300
     distinct: int = 0
     drawing: dict[str, Any]
 
@@ -115,7 +115,7 @@ class ImagenObjective(Objective):
     def loss(
         self, name: str, batch: Batch, step: int, progress: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean squared error of what either stage is to say."""
+        """Weighted squared error of what either stage is to say."""
         pixels, generator = pictures.to_float(batch["pixels"]), noise_generator(step)
         if name == "upsampler":
             count = max(1, round(len(pixels) * self.settings.upsampled_share))
@@ -125,7 +125,7 @@ class ImagenObjective(Objective):
         states = text_encoder(batch["text"], batch["text"] != PAD_ID)  # (B, L, D)
         denoiser = cast(PixelUNet, self.networks["denoiser"])
         said = denoiser(_last(on_way.x), on_way.time, states)
-        return F.mse_loss(said.float(), on_way.wanted), {}
+        return error(said, on_way), {}
 
     def sheet(self, networks: nn.ModuleDict) -> Image.Image:
         """Two drawings of each of the world's example sentences."""
@@ -163,7 +163,7 @@ class ImagenObjective(Objective):
         upsampler = cast(PixelUNet, self.networks["upsampler"])
         read = _last(torch.cat([on_way.x, seen], dim=1))
         said = upsampler(read, on_way.time, noise_level=level.to(large))
-        return F.mse_loss(said.float(), on_way.wanted)
+        return error(said, on_way)
 
     def _system(self, networks: nn.ModuleDict) -> Imagen:
         return Imagen(
