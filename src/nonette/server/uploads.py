@@ -68,7 +68,10 @@ class Uploads:
         if not NAME.fullmatch(name) or not self.path(name).is_file():
             raise InputError("upload", name, "there is none of that name any more")
         with Image.open(self.path(name), formats=("PNG",)) as image:
-            return np.array(image)
+            pixels: np.ndarray = np.array(image)
+        if pixels.dtype == bool:
+            pixels = pixels.view(np.uint8) != 0  # Pillow's true is 255, and hashes otherwise
+        return pixels
 
     def sweep(self, database: Database, now: float | None = None) -> int:
         """Delete what was sent long ago and no open job names; returns how many files."""

@@ -107,10 +107,17 @@ export const models = async () => (await json("/v1/models")).data;
  * Submit a wish. Asked again with the same key, the server knows it for the same job.
  * @param {Record<string, unknown>} wish
  * @param {string} key
+ * @param {Record<string, Blob>} [files] by the wish's field
  * @returns {Promise<Job>}
  */
-export const submit = (wish, key) =>
-  json("/api/jobs", "POST", wish, { "Idempotency-Key": key });
+export async function submit(wish, key, files = {}) {
+  const headers = { "Idempotency-Key": key };
+  if (!Object.keys(files).length) return json("/api/jobs", "POST", wish, headers);
+  const form = new FormData();
+  for (const [name, value] of Object.entries(wish)) form.append(name, String(value));
+  for (const [name, file] of Object.entries(files)) form.append(name, file, name);
+  return (await ask("/api/jobs", { method: "POST", body: form, headers })).json();
+}
 
 /** @param {string} id @returns {Promise<Job>} */
 export const look = (id) => json(`/api/jobs/${encodeURIComponent(id)}`);

@@ -32,12 +32,12 @@ export async function draw() {
 export async function again() {
   const job = store.job.value;
   if (!job || isOpen(job)) return;
-  const { prompt, model, negative_prompt, size, seed, candidates, num_pictures } = job.request;
+  const { model, seed, candidates, num_pictures } = job.request;
   const model_ = store.models.value.find((one) => one.id === model);
   const step = candidates ?? Math.max(num_pictures, model_?.capabilities?.default_candidates ?? 0);
   const next = seed + step < MAX_SEED - 1024 ? seed + step : randomSeed();
   if (store.seed.value) store.seed.value = String(next);
-  await send({ prompt, model, negative_prompt, size, seed: next, candidates });
+  await send({ ...job.request, ...job.inputs, seed: next });
 }
 
 /** @param {Record<string, unknown>} wish */
@@ -70,7 +70,7 @@ async function send(wish) {
  * @param {() => Promise<T>} action
  * @returns {Promise<T>}
  */
-async function twice(action) {
+export async function twice(action) {
   try {
     return await action();
   } catch (failure) {
@@ -253,7 +253,7 @@ export function paint(theme) {
   else document.documentElement.dataset.theme = theme;
 }
 
-/** Make the address name what is shown. @param {{job?: string, view?: "history"}} place */
+/** Make the address name what is shown. @param {string | {job?: string, view?: "history" | "edit"}} place */
 export function go(place) {
   const query = new URLSearchParams(place).toString();
   const address = query ? `?${query}` : location.pathname;
@@ -270,7 +270,8 @@ export async function arrive() {
     store.shared.value = await api.shared(token).catch(() => []);
     return;
   }
-  if (query.get("view") === "history") store.view.value = "history";
+  const view = query.get("view");
+  if (view === "history" || view === "edit") store.view.value = view;
   else {
     store.view.value = "draw";
     if (!id) clear();

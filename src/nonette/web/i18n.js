@@ -43,6 +43,9 @@ export function t(key, values = {}) {
     name in values ? spell(values[name]) : whole);
 }
 
+/** What to call pictures: by their sentence, or by what was done. @param {Record<string, any>} drawn */
+export const titleOf = ({ prompt, task }) => (prompt.trim() ? prompt : t(`task.${task}`));
+
 /** @param {Language} own @param {number} n */
 const pluralOf = (own, n) => new Intl.PluralRules(own).select(n);
 

@@ -2,6 +2,8 @@
 
 import * as commands from "./commands.js";
 import { isTyping } from "./dom.js";
+import { EDIT_SHORTCUTS, withControl } from "./edit-keys.js";
+import { placed } from "./editing/acts.js";
 import { signal } from "./signals.js";
 import * as share from "./share.js";
 import { store } from "./store.js";
@@ -10,6 +12,12 @@ import { store } from "./store.js";
 export const isTableOpen = signal(false);
 
 /** @typedef {{keys: string[], does: string, run: (key: string) => void}} Shortcut */
+
+/** @type {Shortcut[]} */
+const EVERYWHERE = [
+  { keys: ["h"], does: "keys.history", run: () => turn() },
+  { keys: ["?"], does: "keys.show", run: () => (isTableOpen.value = true) },
+];
 
 /** What single keys do while nobody types; `does` is the text's key. @type {Shortcut[]} */
 export const SHORTCUTS = [
@@ -21,8 +29,7 @@ export const SHORTCUTS = [
   { keys: ["s"], does: "keys.saveAll", run: () => share.saveAll() },
   { keys: ["g"], does: "keys.saveSheet", run: () => share.saveSheet() },
   { keys: ["c"], does: "keys.copy", run: () => share.copyLink() },
-  { keys: ["h"], does: "keys.history", run: () => turn() },
-  { keys: ["?"], does: "keys.show", run: () => (isTableOpen.value = true) },
+  ...EVERYWHERE,
 ];
 
 /** Keys that work elsewhere than on the page itself, for the table. */
@@ -36,12 +43,17 @@ export const OTHERS = [
 export function listen() {
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
+    const isEdit = store.view.value === "edit";
+    if (isEdit && (event.ctrlKey || event.metaKey) && !isModal()) {
+      if (withControl(event)) event.preventDefault();
+      return;
+    }
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       if (!isModal()) document.querySelector("form")?.requestSubmit();
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping() || isModal()) return;
-    const found = SHORTCUTS.find(({ keys }) => keys.includes(event.key));
+    const found = (isEdit ? [...EDIT_SHORTCUTS, ...EVERYWHERE] : SHORTCUTS).find(({ keys }) => keys.includes(event.key));
     if (!found) return;
     event.preventDefault();
     found.run(event.key);
@@ -65,11 +77,12 @@ function enlarge(place) {
 }
 
 /**
- * To the earlier pictures or to drawing; without a name, to the one that is not shown.
- * @param {"draw" | "history"} [name]
+ * To a view; without a name, to the earlier pictures, or from there to drawing.
+ * @param {"draw" | "edit" | "history"} [name]
  */
-export function turn(name = store.view.value === "draw" ? "history" : "draw") {
+export function turn(name = store.view.value === "history" ? "draw" : "history") {
   const job = store.job.value;
-  commands.go(name === "history" ? { view: "history" } : job ? { job: job.id } : {});
+  const places = { draw: job ? { job: job.id } : {}, edit: placed(), history: /** @type {const} */ ({ view: "history" }) };
+  commands.go(places[name]);
   store.view.value = name;
 }

@@ -25,8 +25,8 @@ export const store = {
   /** Whether the server serves the person at its own machine, whose links need no sharing. */
   isLocal: signal(true),
 
-  /** @type {Signal<"draw" | "history" | "shared">} */
-  view: signal(/** @type {"draw" | "history" | "shared"} */ ("draw")),
+  /** @type {Signal<"draw" | "edit" | "history" | "shared">} */
+  view: signal(/** @type {"draw" | "edit" | "history" | "shared"} */ ("draw")),
   /** What somebody else's link shows. */
   shared: signal(/** @type {import("./api.js").Picture[]} */ ([])),
   /** The job on the page. @type {Signal<Job | null>} */

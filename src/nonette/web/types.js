@@ -15,6 +15,7 @@
  * @property {number} version
  * @property {string} model
  * @property {Record<string, any>} request
+ * @property {Record<string, string>} inputs uploads by the request's field
  * @property {number | null} position
  * @property {number | null} estimated_seconds
  * @property {{done: number, total: number, phase: string}} progress
@@ -37,6 +38,9 @@
  * @property {string} id
  * @property {string} job_id
  * @property {string} url
+ * @property {number} seed
+ * @property {number | null} score
+ * @property {string} task
  * @property {string} prompt
  * @property {number} width
  * @property {number} height

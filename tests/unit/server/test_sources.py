@@ -137,7 +137,8 @@ def test_own_pictures_and_earlier_uploads_are_named(client, send, drawn):
         )
     )
     masked = {"task": "edit", "prompt": "a", "num_pictures": 1, **mixed["inputs"]}
-    drawn(client.post("/api/jobs", json=masked))
+    again, _ = drawn(client.post("/api/jobs", json=masked))
+    assert again["inputs"] == mixed["inputs"]
 
 
 @pytest.mark.parametrize("name", [f"pic_{'0' * 24}", f"upl_{'0' * 32}"])

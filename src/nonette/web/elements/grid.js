@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { define, h, Panel } from "../dom.js";
-import { t } from "../i18n.js";
+import { t, titleOf } from "../i18n.js";
 import { effect, onEnd, untracked } from "../signals.js";
 import { isOpen, store } from "../store.js";
 
@@ -10,7 +10,7 @@ class Grid extends Panel {
   build() {
     const grid = h("div", {
       class: "grid", role: "group",
-      "aria-label": () => t("grid", { prompt: store.job.value?.request.prompt ?? "" }),
+      "aria-label": () => t("grid", { prompt: store.job.value ? titleOf(store.job.value.request) : "" }),
       "aria-busy": () => String(isOpen(store.job.value)),
     });
     /** @type {HTMLCanvasElement[]} */
@@ -56,7 +56,7 @@ class Grid extends Panel {
  */
 function tile(job, place) {
   const picture = job.results[place];
-  const { prompt } = job.request;
+  const prompt = titleOf(job.request);
   const image = h("img", {
     src: picture.url, alt: prompt, width: String(picture.width), height: String(picture.height),
     decoding: "async", draggable: "true",

@@ -1,4 +1,4 @@
-/** The name, the two views, the language, the theme and the keys. */
+/** The name, the views, the language, the theme and the keys. */
 
 import * as commands from "../commands.js";
 import { define, h, icon, Panel } from "../dom.js";
@@ -35,7 +35,7 @@ class Header extends Panel {
       const drawn = icon(ICONS[one]);
       themeButton.append(h("span", { hidden: () => theme.value !== one }, drawn));
     }
-    const view = (/** @type {"draw" | "history"} */ name) =>
+    const view = (/** @type {"draw" | "edit" | "history"} */ name) =>
       h(
         "button",
         {
@@ -50,7 +50,7 @@ class Header extends Panel {
         "header",
         { class: "header" },
         h("a", { class: "brand", href: "/", "aria-label": "Nonette" }, mark(), h("span", {}, "Nonette")),
-        h("nav", { "aria-label": () => t("views") }, view("draw"), view("history")),
+        h("nav", { "aria-label": () => t("views") }, view("draw"), view("edit"), view("history")),
         h(
           "div",
           { class: "tools" },

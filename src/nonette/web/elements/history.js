@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import * as commands from "../commands.js";
 import { define, h, Panel } from "../dom.js";
-import { moment, t } from "../i18n.js";
+import { moment, t, titleOf } from "../i18n.js";
 import { effect, onEnd, signal } from "../signals.js";
 import { store } from "../store.js";
 
@@ -88,7 +88,8 @@ class History extends Panel {
 
   /** @param {api.Kept[]} group */
   #group(group) {
-    const [{ prompt, created_at, job_id }] = group;
+    const [{ created_at, job_id }] = group;
+    const prompt = titleOf(group[0]);
     return h(
       "section",
       { "aria-label": prompt },
@@ -144,12 +145,12 @@ const thumbnail = (kept, place, count) =>
     "button",
     {
       type: "button", class: kept.is_favourite ? "tile is-favourite" : "tile",
-      "aria-label": () => t("tile", { place: place + 1, count, prompt: kept.prompt })
+      "aria-label": () => t("tile", { place: place + 1, count, prompt: titleOf(kept) })
         + (kept.is_favourite ? ` ★ ${t("favourite")}` : ""),
       onclick: () => commands.revisit(kept),
     },
     h("img", {
-      src: kept.url, alt: kept.prompt, loading: "lazy", decoding: "async",
+      src: kept.url, alt: titleOf(kept), loading: "lazy", decoding: "async",
       width: String(kept.width), height: String(kept.height),
     }),
   );

@@ -32,7 +32,7 @@ class Status extends Panel {
       h(
         "section",
         { class: "status", "aria-label": () => t("status"), hidden: () => !store.job.value },
-        h("p", { class: "state", role: "status", text: headline }),
+        h("p", { class: "state", role: "status", text: () => headline(store.job.value) }),
         bar,
         h(
           "p",
@@ -53,9 +53,8 @@ class Status extends Panel {
   }
 }
 
-/** What is true of the job now; a screen reader is told whenever it changes. @returns {string} */
-function headline() {
-  const job = store.job.value;
+/** What is true of a job now; a screen reader is told whenever it changes. @param {import("../api.js").Job | null} job */
+export function headline(job) {
   if (!job) return "";
   const { state, position, progress, seconds, results } = job;
   if (state === "waiting") {

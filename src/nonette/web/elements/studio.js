@@ -7,6 +7,7 @@ import { listen } from "../keys.js";
 import { effect } from "../signals.js";
 import { store } from "../store.js";
 import "./actions.js";
+import "./edit.js";
 import "./grid.js";
 import "./header.js";
 import "./history.js";
@@ -36,6 +37,7 @@ class Studio extends Panel {
         { id: "main", tabindex: "-1" },
         h("div", { class: "draw", hidden: () => !isDrawing() },
           ...["sentence", "trouble", "status", "grid", "actions"].map((name) => element(`nonette-${name}`))),
+        h("div", { class: "editing", hidden: () => store.view.value !== "edit" }, element("nonette-edit")),
         h("div", { class: "past", hidden: () => store.view.value !== "history" },
           element("nonette-trouble"), element("nonette-history")),
         h("div", { class: "past", hidden: () => store.view.value !== "shared" }, element("nonette-shared")),

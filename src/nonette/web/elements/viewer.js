@@ -2,8 +2,10 @@
 
 import * as api from "../api.js";
 import { fail, use } from "../commands.js";
+import { open } from "../editing/acts.js";
 import { define, fill, h, icon, Panel } from "../dom.js";
-import { moment, number, t } from "../i18n.js";
+import { moment, number, t, titleOf } from "../i18n.js";
+import { MODES } from "../editing/session.js";
 import { effect, onEnd, signal } from "../signals.js";
 import * as share from "../share.js";
 import { store } from "../store.js";
@@ -21,6 +23,7 @@ class Viewer extends Panel {
     const image = h("img", { alt: "", draggable: "true" });
     const facts = h("dl", { class: "facts" });
     const command = h("code", {});
+    const again = h("div", {}, h("p", { class: "about" }, () => t("viewer.command")), h("pre", { tabindex: "0" }, command));
     const heading = h("h2", { id: "viewer-title" });
     const dialog = h(
       "dialog",
@@ -52,14 +55,15 @@ class Viewer extends Panel {
           star(),
           h("button", { type: "button", class: "plain", onclick: share.copyLink }, () => t("copy")),
           h("button", { type: "button", class: "plain", onclick: () => use(settings()) }, () => t("viewer.use")),
+          ...MODES.map((mode) =>
+            h("button", { type: "button", class: "plain", onclick: () => toEdit(mode) }, () => t(`edit.mode.${mode}`))),
         ),
         h(
           "details",
           { class: "more" },
           h("summary", {}, () => t("viewer.details")),
           facts,
-          h("p", { class: "about" }, () => t("viewer.command")),
-          h("pre", { tabindex: "0" }, command),
+          again,
         ),
       ),
     );
@@ -70,10 +74,11 @@ class Viewer extends Panel {
       const picture = job?.results[store.open.value];
       if (!job || !picture) return dialog.open ? dialog.close() : undefined;
       image.src = picture.url;
-      image.alt = heading.textContent = job.request.prompt;
+      image.alt = heading.textContent = titleOf(job.request);
       image.width = picture.width;
       image.height = picture.height;
       command.textContent = commandOf(job, picture);
+      again.hidden = job.request.task !== "draw"; // others need their source beside them
       facts.replaceChildren();
       fill(facts, rows(job, picture));
       if (!dialog.open) dialog.showModal();
@@ -127,6 +132,11 @@ function step(by) {
 function onPicture(action) {
   const picture = store.job.value?.results[store.open.value];
   if (picture) action(picture);
+}
+
+/** Go on with the open picture in the edit view. @param {import("../editing/session.js").Mode} mode */
+function toEdit(mode) {
+  onPicture((picture) => open({ ...picture, prompt: store.job.value?.request.prompt }, mode));
 }
 
 /** What draws the open picture again. */
