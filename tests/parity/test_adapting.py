@@ -17,11 +17,15 @@ import foreign_files
 import hostile_files
 from nonette.checkpoints import adapting, importing, store
 from nonette.checkpoints.foreign.folder import Found
+from nonette.checkpoints.foreign.source import Entry, Source
 from nonette.checkpoints.format import Checkpoint, read
+from nonette.checkpoints.importers import _clip, _lora
 from nonette.checkpoints.importers import _latent_diffusion as original
-from nonette.checkpoints.importers import _lora
+from nonette.checkpoints.tables import numbered
+from nonette.checkpoints.tensors import skeleton
 from nonette.cli.main import main
 from nonette.core.errors import CheckpointError, InputError
+from nonette.models.clip import TextEncoder
 from oracles import assert_same, normal, randomise
 
 UNET = {
@@ -227,6 +231,50 @@ def test_names_of_the_original_code_are_the_librarys() -> None:
         module = next(match[1] for _, one in _lora._ROLES if (match := one.fullmatch(key)))
         library.add(_lora._flat(module))
     assert {one.removesuffix("_0") for one in found} == {one.removesuffix("_0") for one in library}
+
+
+def test_xls_two_towers_are_told_apart() -> None:
+    """Kohya's te1 and te2, diffusers' text_encoder and text_encoder_2, each with its own width."""
+    configs = {
+        part: transformers.CLIPTextConfig(
+            **TEXT | {"hidden_size": width, "intermediate_size": 4 * width}
+        )
+        for part, width in (("text_encoder", 24), ("text_encoder_2", 32))
+    }
+    expected = {
+        part: skeleton(
+            TextEncoder,
+            _clip.text_config(
+                config.to_diff_dict(), "config.json", has_projection=False, reads="penultimate"
+            ),
+        ).state_dict()
+        for part, config in configs.items()
+    }
+    tables = {part: numbered(_clip.TEXT, state) for part, state in expected.items()}
+    module = "text_model.encoder.layers.1.self_attn.k_proj"
+    flat = module.replace(".", "_")
+    for first, second in (
+        (f"lora_te1_{flat}.lora_down", f"lora_te2_{flat}.lora_down"),
+        (f"text_encoder.{module}.lora_A", f"text_encoder_2.{module}.lora_A"),
+        (f"text_encoder.{module[11:]}.lora_A", f"text_encoder_2.{module[11:]}.lora_A"),
+    ):
+        state = {}
+        for key, width in ((first, 24), (second, 32)):
+            state[f"{key}.weight"] = normal(RANK, width)
+            state[f"{key.replace('lora_A', 'lora_B').replace('down', 'up')}.weight"] = normal(
+                width, RANK
+            )
+        source = Source(
+            "xl.safetensors",
+            {key: Entry(tuple(one.shape), one.dtype) for key, one in state.items()},
+            state.__getitem__,
+        )
+        changes, unmatched = _lora.read_lora(source, tables, expected, {})
+        assert not unmatched
+        assert [(one.part, one.place, one.num_shares) for one in changes] == [
+            ("text_encoder", 1, 3),
+            ("text_encoder_2", 1, 3),
+        ]
 
 
 def one_pair(name: str = "mid_block.attentions.0.proj_in", **more: Tensor) -> dict[str, Tensor]:

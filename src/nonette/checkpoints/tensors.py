@@ -27,6 +27,7 @@ MAX_HEADER_BYTES = 100_000_000  # the safetensors library's own limit
 HEADER_BYTES_PER_TENSOR = (
     160  # beside the name: type, shape, offsets and JSON around them, generously
 )
+MAX_MAPPED = 2**26  # values of a file that are read before it is closed and opened again
 INDEX_SUFFIX = ".safetensors.index.json"
 
 FOREIGN_STARTS: tuple[tuple[bytes, str], ...] = (
@@ -179,12 +180,32 @@ def load(
                 raise CheckpointError(
                     f"{path} holds tensors that {part} does not have: {some(left_over)}"
                 )
-            for name in sorted(names):
-                loaded[name] = _tensor(file, path, name, expected[name], dtype)
+            sizes = {name: expected[name].numel() for name in sorted(names)}
+        for group in _stretches(sizes):
+            with opened(path) as file:
+                for name in group:
+                    loaded[name] = _tensor(file, path, name, expected[name], dtype)
     missing = [name for name in expected if name not in loaded]
     if missing:
         raise CheckpointError(f"{folder}: the weights of {part} lack {some(missing)}")
     return loaded
+
+
+def _stretches(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Names in their order, together no more values than are mapped at once.
+
+    A file is mapped into memory, and what was read of it stays there until it is closed.
+    """
+    stretch: list[str] = []
+    room = MAX_MAPPED
+    for name, size in sizes.items():
+        if stretch and size > room:
+            yield stretch
+            stretch, room = [], MAX_MAPPED
+        stretch.append(name)
+        room -= size
+    if stretch:
+        yield stretch
 
 
 def files(folder: Path, part: str) -> list[Path]:

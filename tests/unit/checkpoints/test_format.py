@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from nonette.checkpoints import format as checkpoints
+from nonette.checkpoints import tensors
 from nonette.core import registry
 from nonette.core.errors import CheckpointError, InputError
 from nonette.models import vqgan
@@ -51,8 +52,8 @@ def write(folder: Path, network: nn.Module | None = None, **changes: object) -> 
 def rewrite(folder: Path, **changes: torch.Tensor | None) -> None:
     """Change tensors of the written VQGAN, or drop them where the change is None."""
     path = folder / "vqgan.safetensors"
-    tensors = load_file(path) | changes
-    save_file({name: tensor for name, tensor in tensors.items() if tensor is not None}, path)
+    state = load_file(path) | changes
+    save_file({name: tensor for name, tensor in state.items() if tensor is not None}, path)
 
 
 def reconfigure(folder: Path, **changes: object) -> None:
@@ -97,6 +98,21 @@ def test_bfloat16_on_disk_is_float32_in_memory(tmp_path: Path) -> None:
     assert_same_state(again, network.to(torch.bfloat16).to(torch.float32))
     half = checkpoints.read(tmp_path / "tiny").network("vqgan", torch.bfloat16)
     assert {tensor.dtype for tensor in half.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("count", [1, 100, 10_000])
+def test_a_file_is_mapped_a_stretch_at_a_time(
+    folder: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = checkpoints.read(folder).network("vqgan")
+    opened = []
+    monkeypatch.setattr(tensors, "MAX_MAPPED", count)
+    monkeypatch.setattr(
+        tensors, "opened", lambda path, inner=tensors.opened: opened.append(path) or inner(path)
+    )
+    assert_same_state(checkpoints.read(folder).network("vqgan"), whole)
+    most = max(count, max(one.numel() for one in whole.state_dict().values()))
+    assert len(opened) > sum(one.numel() for one in whole.state_dict().values()) / most
 
 
 def test_large_parts_are_split_within_the_limit(tmp_path: Path) -> None:

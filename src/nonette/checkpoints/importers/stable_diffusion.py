@@ -238,6 +238,8 @@ def _plan(
             "diffusion": diffusion,
             "size": size,
             "is_distilled": False,
+            "candidates": 1,  # nothing ranks them
+            "num_seats": 1,
             "steps": 4 if is_turbo or is_consistent else 20,
             "guidance": 1.0 if is_turbo else 8.5 if is_consistent else guidance,
             **told,
