@@ -7,7 +7,8 @@ Several requests become one call of the pipeline, which keeps each candidate the
 drawn alone. Networks are loaded once, when they are first needed. What a request leaves open is
 taken from the checkpoint's `settings`: `candidates`, `guidance`, `temperature`, `top_k`, `top_p`,
 and `ranker` and `upsampler`, the names of the checkpoints that rank and enlarge (looked for beside
-the model's own folder first); `languages` are those it was trained on.
+the model's own folder first); `languages` are those it was trained on, and `reads` is "pictures"
+where it knows no words.
 
 A pipeline draws one size and does the tasks it names. Everything else around it happens here: what
 an edit or extension repaints is seen through a window of the pipeline's size and pasted back where
@@ -174,10 +175,10 @@ class LocalEngine:
             part: checkpoint.network(part, dtype).to(self.device)
             for part in checkpoint.manifest.networks
         }
+        reads_words = checkpoint.settings.get("reads") != "pictures"
+        tokenizer = checkpoint.tokenizer() if reads_words else None
         try:
-            return self._system(
-                **networks, tokenizer=checkpoint.tokenizer(), settings=checkpoint.settings
-            )
+            return self._system(**networks, tokenizer=tokenizer, settings=checkpoint.settings)
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"{checkpoint.folder}: its parts do not fit: {error}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -14,6 +15,9 @@ from nonette.checkpoints import importing
 from nonette.checkpoints.foreign.folder import Found
 from nonette.checkpoints.format import read
 from nonette.checkpoints.importers import _clip, stable_diffusion, taesd
+from nonette.core.errors import InputError
+from nonette.core.types import Request
+from nonette.engine import LocalEngine
 from nonette.models.clip import ImageEncoder, TextEncoder
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.taesd import TAESD
@@ -190,6 +194,42 @@ def test_a_folder_as_the_library_saves_it(tmp_path, monkeypatch):
     torch.testing.assert_close(
         checkpoint.network("autoencoder").decode(x), decoded, atol=1e-4, rtol=0
     )
+
+
+def test_a_folder_of_image_variations_varies_a_picture(tmp_path, monkeypatch):
+    """From files to a picture: no words, no tokenizer."""
+    monkeypatch.setenv("NONETTE_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "published"
+    values = transformers.CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=80,
+        image_size=24,
+        patch_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        projection_dim=24,
+    )
+    parts = {
+        "unet": randomise(diffusers.UNet2DConditionModel(**SMALL)),
+        "vae": randomise(diffusers.AutoencoderKL(block_out_channels=(8,), norm_num_groups=4)),
+        "image_encoder": randomise(transformers.CLIPVisionModelWithProjection(values)),
+        "scheduler": diffusers.PNDMScheduler(beta_schedule="scaled_linear", steps_offset=1),
+    }
+    for part, network in parts.items():
+        network.save_pretrained(folder / part)
+    (folder / "model_index.json").write_text(
+        '{"_class_name": "StableDiffusionImageVariationPipeline"}'
+    )
+    found = Found([folder])
+    importer, plan = importing.recognise(found)
+    assert plan.settings["reads"] == "pictures"
+    artist = LocalEngine(read(importing.write(plan, found, importer, "small")), threads=1)
+    source = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    wish = Request(prompt="", task="vary", source=source, num_pictures=2, seed=1, steps=2)
+    (drawing,) = artist.draw([wish])
+    assert [picture.pixels.shape for picture in drawing.pictures] == [(16, 16, 3)] * 2
+    with pytest.raises(InputError, match="reads no words"):
+        artist.draw([Request(prompt="a cat", num_pictures=1, seed=1)])
 
 
 TOWER = {"num_hidden_layers": 3, "num_attention_heads": 4, "projection_dim": 12}

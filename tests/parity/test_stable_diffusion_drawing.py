@@ -16,7 +16,8 @@ import torch
 import transformers
 
 from nonette.checkpoints.importers import _clip, stable_diffusion
-from nonette.models.clip import TextEncoder
+from nonette.models import clip
+from nonette.models.clip import ImageEncoder, TextEncoder
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.unet import UNet
 from nonette.pipelines import _steps
@@ -288,6 +289,79 @@ def test_xl_draws_as_the_reference(negative: str, monkeypatch: pytest.MonkeyPatc
     painted: list[torch.Tensor] = []
     monkeypatch.setattr(drawing, "to_uint8", lambda x: painted.append(x) or _steps.to_uint8(x))
     ours([dataclasses.replace(JOB, steps=20, negative_prompt=negative)])
+    assert wanted.std() > 0.08, "the reference draws next to nothing"
+    torch.testing.assert_close(
+        (torch.cat(painted) / 2 + 0.5).clamp(0, 1), wanted, atol=1e-3, rtol=0
+    )
+
+
+@torch.no_grad()
+def test_image_variations_are_the_reference_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture as one token, nothing as zeros; 20 steps within 1e-3."""
+    unet, vae = randomise(diffusers.UNet2DConditionModel(**UNET)), autoencoder()
+    values = transformers.CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=80,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        projection_dim=24,
+        image_size=24,
+        patch_size=8,
+    )
+    eye = randomise(transformers.CLIPVisionModelWithProjection(values))
+    config = _clip.image_config(values.to_diff_dict(), "config.json", {})
+    scheduler = diffusers.PNDMScheduler(**SCHEDULER, skip_prk_steps=True)
+    ours = StableDiffusion(
+        denoiser=with_weights_of(
+            unet.state_dict(),
+            UNet,
+            stable_diffusion.unet_config(file_values(unet)),
+            stable_diffusion.UNET,
+        ),
+        autoencoder=with_weights_of(
+            vae.state_dict(),
+            AutoencoderKL,
+            stable_diffusion.autoencoder_config(file_values(vae)),
+            stable_diffusion.AUTOENCODER,
+        ),
+        image_encoder=with_weights_of(eye.state_dict(), ImageEncoder, config, _clip.IMAGE),
+        tokenizer=None,
+        settings={
+            "diffusion": stable_diffusion.read_scheduler(
+                {**scheduler.config, "_class_name": "PNDMScheduler"}, False
+            ),
+            "size": 2 * SIDE,
+            "num_seats": 2,
+            "sampler": "plms",
+        },
+    )
+    source = np.random.default_rng(0).integers(0, 256, (2 * SIDE, 2 * SIDE, 3), dtype=np.uint8)
+    pixels = torch.from_numpy(source).permute(2, 0, 1)[None] / 255
+    small = torch.nn.functional.interpolate(pixels, (24, 24), mode="bicubic", antialias=True)
+    mean, std = (torch.tensor(one).view(3, 1, 1) for one in (clip.OPENAI_MEAN, clip.OPENAI_STD))
+    pipeline = diffusers.StableDiffusionImageVariationPipeline(
+        vae=vae,
+        image_encoder=eye,
+        unet=unet,
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=transformers.CLIPImageProcessor(),
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    wanted = pipeline(
+        (small.clamp(0, 1) - mean) / std,
+        height=2 * SIDE,
+        width=2 * SIDE,
+        num_inference_steps=20,
+        guidance_scale=5.0,
+        num_images_per_prompt=2,
+        generator=[torch.Generator().manual_seed(seed) for seed in (5, 6)],
+        output_type="pt",
+    ).images
+    painted: list[torch.Tensor] = []
+    monkeypatch.setattr(drawing, "to_uint8", lambda x: painted.append(x) or _steps.to_uint8(x))
+    ours([dataclasses.replace(JOB, steps=20, task="vary", source=source, strength=1.0)])
     assert wanted.std() > 0.08, "the reference draws next to nothing"
     torch.testing.assert_close(
         (torch.cat(painted) / 2 + 0.5).clamp(0, 1), wanted, atol=1e-3, rtol=0

@@ -1,4 +1,4 @@
-"""What a network of latent diffusion is asked: our transformer and the published UNet as one.
+"""What a network of latent diffusion is asked: our transformer and published UNets as one.
 
 Both read a text once and then, at every step, noisy latents, a mask and what is known around it.
 They differ in how they want the last two: our transformer takes them always, and sees nothing of
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nonette.diffusion.denoisers import Network
-from nonette.models.clip import TextEncoder
+from nonette.models.clip import ImageEncoder, TextEncoder
 from nonette.models.dit import DiT
 from nonette.models.unet import UNet
 from nonette.pipelines import _prompt
@@ -62,7 +62,7 @@ class Rows:
 
 
 class Denoiser(Protocol):
-    """The two below."""
+    """The three below."""
 
     num_words: int
     latent_channels: int
@@ -70,6 +70,7 @@ class Denoiser(Protocol):
     takes_masks: bool
     takes_steps: bool
     takes_guidance: bool
+    sees: bool
 
     def num_chunks(self, text: str) -> int:
         """How many times L tokens the text takes."""
@@ -77,6 +78,10 @@ class Denoiser(Protocol):
 
     def read(self, text: str) -> Words:
         """A text, its states (1, chunks · L, D)."""
+        ...
+
+    def see(self, pixels: Tensor) -> Words:
+        """A picture (1, 3, H, W) in [-1, 1], where it takes the place of words."""
         ...
 
     def surroundings(
@@ -94,6 +99,7 @@ class Transformer:
     """Our `DiT`."""
 
     takes_masks = takes_steps = True
+    sees = False
     takes_guidance = False  # unless it was distilled, which the checkpoint's settings say
 
     def __init__(self, dit: DiT, tokenizer: Encoder) -> None:
@@ -110,6 +116,10 @@ class Transformer:
         """A text, its states (1, L, D)."""
         ids = self.tokenizer.encode(text, self.dit.config.text_length)
         return Words(self.dit.read(torch.tensor([ids], device=self.dit.positions.device)))
+
+    def see(self, pixels: Tensor) -> Words:
+        """It sees none."""
+        raise NotImplementedError
 
     def surroundings(
         self, encode: Encode, pixels: Tensor, mask: Tensor, side: int
@@ -145,6 +155,7 @@ class Published:
 
     grid_size: int | None = None
     takes_steps = False
+    sees = False
 
     def __init__(
         self,
@@ -154,12 +165,20 @@ class Published:
         latent_channels: int,
         settings: Mapping[str, Any],
     ) -> None:
-        self.unet, self.readers, self.tokenizer = unet, readers, tokenizer
+        self._take(unet, latent_channels, settings)
+        self.readers, self.tokenizer = readers, tokenizer
         self.named: Mapping[str, Sequence[int]] = settings.get("words", {})
         self.second_padding = settings.get("second_padding")
         self.empty_is_zero = bool(settings.get("empty_is_zero"))
-        self.side = int(settings.get("size", 512))
         self.num_words = min(reader.config.text.vocabulary_size for reader in readers)
+        width = sum(reader.config.text.width for reader in readers)
+        if unet.config.context_width != width:
+            raise ValueError(f"the UNet reads states {unet.config.context_width} wide, not {width}")
+
+    def _take(self, unet: UNet, latent_channels: int, settings: Mapping[str, Any]) -> None:
+        """Whatever of the UNet has nothing to do with words."""
+        self.unet = unet
+        self.side = int(settings.get("size", 512))
         self.latent_channels = latent_channels
         self.takes_guidance = unet.config.guidance_width is not None
         self.takes_masks = unet.config.in_channels == 2 * latent_channels + 1
@@ -168,9 +187,6 @@ class Published:
                 f"the UNet reads {unet.config.in_channels} channels, but latents have "
                 f"{latent_channels}, or {2 * latent_channels + 1} with a mask and what is known"
             )
-        width = sum(reader.config.text.width for reader in readers)
-        if unet.config.context_width != width:
-            raise ValueError(f"the UNet reads states {unet.config.context_width} wide, not {width}")
 
     def num_chunks(self, text: str) -> int:
         """How many chunks of 75 tokens the text takes."""
@@ -186,6 +202,10 @@ class Published:
             sentence = None if sentence is None else torch.zeros_like(sentence)
             return Words(torch.zeros_like(states), sentence)
         return Words(states, sentence)
+
+    def see(self, pixels: Tensor) -> Words:
+        """It sees none."""
+        raise NotImplementedError
 
     def _encoder(self, reader: TextEncoder) -> _prompt.Encode:
         """Ids as one of the readers wants them padded, then its states and vector."""
@@ -231,6 +251,47 @@ class Published:
             return self.unet(joined, time, text, **told)
 
         return ask
+
+
+class Seeing(Published):
+    """A `UNet` that was taught to read a picture where others read words (image variations).
+
+    The picture is CLIP's one vector of it, and what there is no picture of is zeros; words say
+    nothing to it.
+    """
+
+    sees = True
+    num_words = 0
+
+    def __init__(
+        self,
+        unet: UNet,
+        image_encoder: ImageEncoder,
+        latent_channels: int,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._take(unet, latent_channels, settings)
+        self.image_encoder = image_encoder
+        width = image_encoder.config.embedding_size
+        if unet.config.context_width != width:
+            raise ValueError(f"the UNet reads states {unet.config.context_width} wide, not {width}")
+
+    def num_chunks(self, text: str) -> int:
+        """Always 1."""
+        return 1
+
+    def read(self, text: str) -> Words:
+        """Zeros, (1, 1, D), whatever the text."""
+        weight = self.unet.conv_in.weight
+        return Words(weight.new_zeros(1, 1, self.unet.config.context_width))
+
+    def see(self, pixels: Tensor) -> Words:
+        """A picture (1, 3, H, W) in [-1, 1] as one token, (1, 1, D)."""
+        side = self.image_encoder.config.image.size
+        if pixels.shape[-2:] != (side, side):
+            pixels = F.interpolate(pixels, (side, side), mode="bicubic", antialias=True)
+        dtype = next(self.image_encoder.parameters()).dtype
+        return Words(self.image_encoder(pixels.clamp(-1, 1).to(dtype))[:, None])
 
 
 def known_latents(encode: Encode, pixels: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:

@@ -31,12 +31,12 @@ from nonette.diffusion import guidance
 from nonette.diffusion.denoisers import Denoise
 from nonette.diffusion.multistep import by_name
 from nonette.diffusion.paths import path_of
-from nonette.models.clip import TextEncoder
+from nonette.models.clip import ImageEncoder, TextEncoder
 from nonette.models.dit import DiT
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.taesd import TAESD
 from nonette.models.unet import UNet
-from nonette.pipelines._latents import Denoiser, Published, Rows, Transformer, Words
+from nonette.pipelines._latents import Denoiser, Published, Rows, Seeing, Transformer, Words
 from nonette.pipelines._prompt import Encoder, lengthened
 from nonette.pipelines._steps import Candidate, Job, Meter, to_uint8
 from nonette.pipelines._walks import (
@@ -83,7 +83,7 @@ class StableDiffusion:
     Args:
         denoiser: The network that takes noise out of latents.
         autoencoder: Pictures to latents and back.
-        tokenizer: Text to ids.
+        tokenizer: Text to ids; None where the network looks at pictures alone.
         settings: Of the checkpoint. Read here are `diffusion` (see `diffusion.paths`), `steps`,
             `sampler`, `size` in pixels (of a UNet), `is_distilled` (guidance is an input and the
             steps are long ones), `most_guidance` that it learned, `guidance_interval` in sigmas,
@@ -93,6 +93,7 @@ class StableDiffusion:
             computed, even for one picture). Pictures belong to its value.
         text_encoder: What reads for a UNet.
         text_encoder_2: What reads beside it for XL's.
+        image_encoder: What looks at a picture for a UNet that reads no words.
         previewer: A tiny decoder for previews; without, the autoencoder paints them.
         **others: Parts that no model drawn here has; refused.
 
@@ -108,26 +109,33 @@ class StableDiffusion:
         *,
         denoiser: DiT | UNet,
         autoencoder: AutoencoderKL,
-        tokenizer: Encoder,
+        tokenizer: Encoder | None,
         settings: Mapping[str, Any],
         text_encoder: TextEncoder | None = None,
         text_encoder_2: TextEncoder | None = None,
+        image_encoder: ImageEncoder | None = None,
         previewer: TAESD | None = None,
         **others: Any,
     ) -> None:
         if others:
-            raise ValueError(
-                f"it has {', '.join(sorted(others))}, as image variations have, which are not "
-                "drawn yet"
-            )
+            raise ValueError(f"it has {', '.join(sorted(others))}, which no such model has")
         self.autoencoder = autoencoder
         self.previewer = previewer
         self.tokenizer = tokenizer
         self.settings = settings
+        self.denoiser: Denoiser
         self.num_seats = int(settings.get("num_seats", NUM_SEATS))
         self.path = path_of(settings)
+        channels = autoencoder.config.latent_channels
         readers = [one for one in (text_encoder, text_encoder_2) if one is not None]
-        self.denoiser = _denoiser(denoiser, readers, tokenizer, autoencoder, settings)
+        if image_encoder is None:
+            self.denoiser = _denoiser(denoiser, readers, tokenizer, channels, settings)
+        elif isinstance(denoiser, UNet) and not readers:
+            self.denoiser = Seeing(denoiser, image_encoder, channels, settings)
+        else:
+            raise ValueError(
+                "an image encoder is for a UNet that reads no words, but this one does"
+            )
         self.has_long_steps = self.denoiser.takes_steps and bool(settings.get("is_distilled"))
         self.most_guidance = float(settings.get("most_guidance", MAX_GUIDANCE))
         self.side = self._latent_side()
@@ -198,6 +206,9 @@ class StableDiffusion:
         if self.has_long_steps and not 1 <= job.guidance <= self.most_guidance:
             limit = f"this model learned to hold 1 to {self.most_guidance:g}"
             raise InputError("guidance", job.guidance, limit)
+        if self.denoiser.sees and job.source is None and job is not NOBODY:
+            limit = "this model reads no words; give it a picture to vary, edit or blend"
+            raise InputError("task", job.task, limit)
         strength = BLEND_STRENGTH if job.task == "blend" else job.strength
         walk = walk_of(job, self.path, self.settings, strength if job.source is not None else 1.0)
         towards = max(self.denoiser.num_chunks(text) for text in (job.prompt, *_seconds(job)))
@@ -264,7 +275,12 @@ class StableDiffusion:
             rows = Rows(words, view.mask, view.known, step, inside)
             return self.path.denoiser(self.denoiser.network(rows))
 
-        towards = [_between(memory, job, walk.num_chunks[0]) for job in jobs]
+        towards = [
+            self._seen(job)
+            if self.denoiser.sees and job.source is not None
+            else _between(memory, job, walk.num_chunks[0])
+            for job in jobs
+        ]
         away = [_long(memory, job.negative_prompt, walk.num_chunks[1]) for job in jobs]
         return guidance.classifier_free(
             denoiser_of(_stacked(towards)),
@@ -273,6 +289,14 @@ class StableDiffusion:
             interval=tuple(self.settings.get("guidance_interval", guidance.EVERYWHERE)),
             rescale=float(self.settings.get("guidance_rescale", 0.0)),
         )
+
+    def _seen(self, job: Job) -> Words:
+        """The job's picture, or what is between its two, in place of words."""
+        pictures = [one for one in (job.source, job.second_source) if one is not None]
+        first, *others = (self.denoiser.see(to_pixels(one, self._device())) for one in pictures)
+        for second in others:
+            first = Words(_mixed(first.states, second.states, job.mix))
+        return first
 
     def _paint(self, latents: Tensor, job: Job) -> np.ndarray:
         """One picture, uint8 (H, W, 3), of latents (D, h, w); what was not to change is pasted."""
@@ -300,7 +324,7 @@ class StableDiffusion:
 
     def _check_fit(self) -> None:
         channels = self.autoencoder.config.latent_channels
-        num_ids = getattr(self.tokenizer, "vocabulary_size", 0)
+        num_ids = 0 if self.denoiser.sees else getattr(self.tokenizer, "vocabulary_size", 0)
         if self.num_seats < 1:
             raise ValueError(f"num_seats is {self.num_seats}, but a group holds at least 1")
         if self.denoiser.latent_channels != channels:
@@ -321,18 +345,19 @@ class StableDiffusion:
 def _denoiser(
     network: DiT | UNet,
     readers: Sequence[TextEncoder],
-    tokenizer: Encoder,
-    autoencoder: AutoencoderKL,
+    tokenizer: Encoder | None,
+    channels: int,
     settings: Mapping[str, Any],
 ) -> Denoiser:
-    """The network as this pipeline asks it."""
+    """The network that reads words, as this pipeline asks it."""
+    if tokenizer is None:
+        raise ValueError("a network that reads words needs a tokenizer, but there is none")
     if isinstance(network, DiT):
         if readers:
             raise ValueError("a transformer reads by itself, but there is a text encoder beside it")
         return Transformer(network, tokenizer)
     if not readers:
         raise ValueError("a UNet needs a text encoder, but there is none")
-    channels = autoencoder.config.latent_channels
     return Published(network, readers, tokenizer, channels, settings)
 
 

@@ -13,7 +13,14 @@ import torch
 
 from nonette.core.errors import InputError, Stopped
 from nonette.core.types import Progress
-from nonette.models.clip import TextEncoder, TextEncoderConfig, TextTowerConfig
+from nonette.models.clip import (
+    VIT_L_14,
+    ImageEncoder,
+    ImageEncoderConfig,
+    TextEncoder,
+    TextEncoderConfig,
+    TextTowerConfig,
+)
 from nonette.models.dit import DiT, DiTConfig
 from nonette.models.kl_autoencoder import AutoencoderKL, AutoencoderKLConfig
 from nonette.models.taesd import TAESD, TAESDConfig
@@ -356,13 +363,46 @@ def test_parts_that_do_not_fit_are_refused(change: Callable[[], Any], message: s
         change()
 
 
-def test_kinds_that_are_not_drawn_yet_are_refused_by_name() -> None:
+def test_parts_that_no_such_model_has_are_refused_by_name() -> None:
     system = make()
-    with pytest.raises(ValueError, match="it has image_encoder"):
-        StableDiffusion(
-            denoiser=system.denoiser.dit,  # type: ignore[attr-defined]
-            autoencoder=system.autoencoder,
-            tokenizer=Letters(),
-            settings=SETTINGS,
-            image_encoder=torch.nn.Identity(),
+    parts = {
+        "denoiser": system.denoiser.dit,  # type: ignore[attr-defined]
+        "autoencoder": system.autoencoder,
+        "settings": SETTINGS,
+    }
+    with pytest.raises(ValueError, match="it has prior"):
+        StableDiffusion(**parts, tokenizer=Letters(), prior=torch.nn.Identity())
+    with pytest.raises(ValueError, match="a UNet that reads no words"):
+        StableDiffusion(**parts, tokenizer=Letters(), image_encoder=torch.nn.Identity())
+    with pytest.raises(ValueError, match="needs a tokenizer"):
+        StableDiffusion(**parts, tokenizer=None)
+
+
+def test_a_network_that_sees_draws_of_pictures_alone() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        seeing = ImageEncoderConfig(
+            image=dataclasses.replace(
+                VIT_L_14.image, size=8, patch_size=4, width=8, num_layers=1, num_heads=2, hidden=16
+            ),
+            embedding_size=UNET.context_width,
+            activation="quick_gelu",
         )
+        system = StableDiffusion(
+            denoiser=stirred(UNet(UNET), 0.02),
+            autoencoder=make("unet").autoencoder,
+            tokenizer=None,
+            settings=TABLED,
+            image_encoder=stirred(ImageEncoder(seeing), 0.1),
+        )
+    vary = Job(prompt="", task="vary", source=SOURCE, seeds=(1, 2), guidance=3.0)
+    (whole,) = system([vary])
+    assert same(system([one(vary, prompt="a red cat")])[0], whole), "words say nothing to it"
+    assert not same(system([one(vary, source=255 - SOURCE)])[0], whole), "it sees the picture"
+    blend = one(vary, task="blend", second_source=255 - SOURCE, mix=0.5)
+    drawn = system([vary, blend, one(vary, task="edit", mask=HALF)])
+    assert same(drawn[0], whole)
+    assert same(drawn[1], system([blend])[0]) and not same(drawn[1], whole)
+    assert same(drawn[2][:, ~HALF], np.stack([SOURCE[~HALF]] * 2))
+    with pytest.raises(InputError, match="task is 'draw', but this model reads no words"):
+        system([CAT])

@@ -82,7 +82,8 @@ def plan_import(found: Found) -> Plan | None:
             weights(found, "vae").renamed(autoencoder_name),
         ),
     }
-    files, told = {}, {}
+    files: dict[str, bytes] = {}
+    told: dict[str, Any] = {}
     is_pair = "text_encoder_2/config.json" in found.files
     for folder in ("text_encoder", "text_encoder_2"):
         if f"{folder}/config.json" in found.files:
@@ -92,8 +93,9 @@ def plan_import(found: Found) -> Plan | None:
         told["empty_is_zero"] = bool(index.get("force_zeros_for_empty_prompt", True))
     if "text_encoder" in networks:
         files["tokenizer.json"] = read_tokenizer(found, "tokenizer")
-    if "image_encoder/config.json" in found.files:
+    elif "image_encoder/config.json" in found.files:
         networks["image_encoder"] = image_encoder(found)
+        told["reads"] = "pictures"
     return _plan(
         found,
         networks,
