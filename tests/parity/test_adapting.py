@@ -277,6 +277,16 @@ def test_xls_two_towers_are_told_apart() -> None:
         ]
 
 
+def test_the_oldest_spelling_leaves_the_number_out() -> None:
+    """Attention processors of 2023, with the network's own beginning and without."""
+    inner = "mid_block.attentions.0.transformer_blocks.0.attn1.processor"
+    wanted = "unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_out"
+    for beginning in ("unet.", ""):
+        key = f"{beginning}{inner}.to_out_lora.down.weight"
+        (match,) = [found for _, one in _lora._ROLES if (found := one.fullmatch(key))]
+        assert _lora._flat(match[1]) == wanted
+
+
 def one_pair(name: str = "mid_block.attentions.0.proj_in", **more: Tensor) -> dict[str, Tensor]:
     """A file that changes one module, and says more of it."""
     key = kohya("unet", name)
