@@ -46,7 +46,7 @@ class Results extends Panel {
 
 /** The candidates as far as they are drawn. */
 function sheet() {
-  const image = h("img", { class: "sheet-so-far", alt: "", hidden: true });
+  const image = h("img", { class: "sheet-so-far", alt: () => t("edit.candidates"), hidden: true });
   effect(() => {
     const job = session.job.value;
     if (job?.state !== "running" || !job.progress.done) return void (image.hidden = true);
@@ -66,12 +66,13 @@ function sheet() {
 /** The step as it was, and each candidate. @param {api.Job} job */
 function candidates(job) {
   const count = job.results.length;
-  const tile = (/** @type {number} */ place, /** @type {string} */ url) =>
-    h("button", {
+  const tile = (/** @type {number} */ place, /** @type {string} */ url) => {
+    const label = () => (place < 0 ? t("edit.before") : t("edit.candidate", { place: place + 1, count }));
+    return h("button", {
       type: "button", class: "tile", "aria-pressed": () => String(session.chosen.value === place),
-      "aria-label": () => (place < 0 ? t("edit.before") : t("edit.candidate", { place: place + 1, count })),
-      onclick: () => choose(place),
-    }, h("img", { src: url, alt: "" }), place < 0 && h("span", { class: "tag", "aria-hidden": "true" }, () => t("edit.before")));
+      "aria-label": label, onclick: () => choose(place),
+    }, h("img", { src: url, alt: label }), place < 0 && h("span", { class: "tag", "aria-hidden": "true" }, () => t("edit.before")));
+  };
   return [tile(-1, current()?.url ?? ""), ...job.results.map(({ url }, place) => tile(place, url))];
 }
 

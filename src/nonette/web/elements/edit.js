@@ -58,9 +58,7 @@ class Edit extends Panel {
     });
     const tiles = h("div", { class: "strip" });
     effect(() => tiles.replaceChildren(...recent.value.map((kept) =>
-      h("button", {
-        type: "button", class: "tile", "aria-label": () => t("edit.this", { prompt: titleOf(kept) }), onclick: () => open(kept),
-      }, h("img", { src: kept.url, alt: "", loading: "lazy", width: String(kept.width), height: String(kept.height) })))));
+      tile(kept, () => t("edit.this", { prompt: titleOf(kept) }), { onclick: () => open(kept) }))));
     return h("div", { class: "start", hidden: () => !isEmpty() },
       h("p", {}, () => t("edit.start")),
       h("div", { class: "row" }, chooser("edit.choose", "primary")),
@@ -95,15 +93,23 @@ function strip() {
   const list = h("ol", { class: "steps" });
   effect(() => {
     const steps = session.steps.value;
-    list.replaceChildren(...untracked(() => steps.map(({ url, width, height }, place) =>
-      h("li", {},
-        h("button", {
-          type: "button", class: "tile", "aria-current": () => (session.at.value === place ? "step" : null),
-          "aria-label": () => t("edit.step", { place: place + 1, count: steps.length }), onclick: () => visit(place),
-        }, h("img", { src: url, alt: "", width: String(width), height: String(height) }))))));
+    list.replaceChildren(...untracked(() => steps.map((step, place) =>
+      h("li", {}, tile(step, () => t("edit.step", { place: place + 1, count: steps.length }), {
+        "aria-current": () => (session.at.value === place ? "step" : null), onclick: () => visit(place),
+      })))));
   });
   return h("section", { class: "steps-of", hidden: () => session.steps.value.length < 2, "aria-label": () => t("edit.steps") },
     h("h2", {}, () => t("edit.steps")), list);
 }
+
+/**
+ * A small picture as a button.
+ * @param {{url: string, width: number, height: number}} picture
+ * @param {() => string} label
+ * @param {Record<string, any>} properties
+ */
+const tile = ({ url, width, height }, label, properties) =>
+  h("button", { type: "button", class: "tile", "aria-label": label, ...properties },
+    h("img", { src: url, alt: label, loading: "lazy", width: String(width), height: String(height) }));
 
 define("nonette-edit", Edit);
