@@ -37,6 +37,7 @@ from nonette.evaluation.edit_trials import (
 )
 from nonette.evaluation.enough import NotEnoughData
 from nonette.evaluation.intervals import Share, share
+from nonette.evaluation.prompts import Prompt
 from nonette.evaluation.reading import Reading
 from nonette.evaluation.verdicts import has_look, judge
 
@@ -145,10 +146,9 @@ def filling(trials: Sequence[Trial], drawn: Sequence[np.ndarray], read: Read) ->
         for kind, of_kind in readings.items()
     }
     groups: dict[str, list[bool]] = {}
-    for trial, is_right in zip(trials, objects["drawn"], strict=True):
-        prompt = trial.prompt
-        for group in (prompt.category, prompt.split, f"prompts in {prompt.language}"):
-            groups.setdefault(group, []).append(is_right)
+    for group_of in (_category, _split, _language):
+        for trial, is_right in zip(trials, objects["drawn"], strict=True):
+            groups.setdefault(group_of(trial.prompt), []).append(is_right)
     return Filling(
         num_trials=len(trials),
         exact=_share(keeps(trials, drawn)),
@@ -240,6 +240,18 @@ def _is_across(trials: Sequence[Trial], readings: Sequence[Reading]) -> list[boo
             )
         )
     return answers
+
+
+def _category(prompt: Prompt) -> str:
+    return prompt.category
+
+
+def _split(prompt: Prompt) -> str:
+    return f"{prompt.split} pairs"
+
+
+def _language(prompt: Prompt) -> str:
+    return f"prompts in {prompt.language}"
 
 
 def _found(answers: Mapping[str, Sequence[bool]]) -> Found:
