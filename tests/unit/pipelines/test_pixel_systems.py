@@ -338,6 +338,15 @@ def test_the_upsampler_is_told_how_noisy_the_small_picture_is() -> None:
     assert not same(build("imagen", upsampling=quiet)([job])[0], make("imagen")([job])[0])
 
 
+def test_without_settings_the_sizes_and_steps_are_those_published() -> None:
+    parts = {"tokenizer": Letters(), **dalle2_parts(UNET), "upsampler": PixelUNet(UPSAMPLER)}
+    karlo = Dalle2(**parts, settings={})
+    assert karlo.native_size == (256, 256) and karlo.cascade.size == 64
+    walks = karlo.prior_walk, karlo.cascade.walk(CAT), karlo.cascade.upsampler.walk
+    assert [walk.num_left for walk in walks] == [25, 25, 7]
+    assert karlo.prior_path.prediction == "sample" and karlo.cascade.path.prediction == "epsilon"
+
+
 def test_what_a_model_lacks_it_refuses_by_name() -> None:
     no_prior, blind = build("dalle2", prior=None), build("dalle2", image_encoder=None)
     with pytest.raises(InputError, match="no prior"):

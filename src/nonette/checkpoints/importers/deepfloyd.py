@@ -43,6 +43,7 @@ def plan_import(found: Found) -> Plan | None:
         name=f"deepfloyd-if-{stage}",
         system="imagen",
         networks=networks,
+        settings={"steps": 50, "guidance": 7.0, "candidates": 1, "num_seats": 1},
         files={} if tokenizer is None else {"tokenizer.json": tokenizer},
         licence=found.licence() or "not stated in the folder; DeepFloyd IF has its own",
         origin="DeepFloyd IF in the layout of the diffusers library",

@@ -57,6 +57,7 @@ def plan_import(found: Found) -> Plan | None:
         name="karlo",
         system="dalle2",
         networks=networks,
+        settings={"steps": 25, "guidance": 8.0, "candidates": 1, "num_seats": 1},
         files={"tokenizer.json": read_tokenizer(found, "tokenizer")},
         licence=found.licence() or "not stated in the folder; Karlo's is CreativeML OpenRAIL-M",
         origin="Karlo in the layout of the diffusers library",
