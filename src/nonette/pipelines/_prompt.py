@@ -124,10 +124,13 @@ def chunks(
             row = []
             continue
         for group in _groups(text, tokenizer, named):
-            if len(row) + len(group) > room:
-                whole = len(row) if group == [comma] else _whole(row, comma)
+            if len(row) == room and group != [comma]:
+                whole = _whole(row, comma)
                 done.append(row[:whole])
                 row = row[whole:]
+            if len(row) + len(group) > room:
+                done.append(row)
+                row = []
             row += [(one, weight) for one in group]
     if row or not done:
         done.append(row)
