@@ -22,7 +22,7 @@ from nonette.core.errors import InputError, NonetteError
 from nonette.server import tables
 from nonette.server.database import Database
 from nonette.server.errors import ApiError
-from nonette.server.queue import end, next_version
+from nonette.server.queue import end
 from nonette.server.tables import (
     Account,
     ApiKey,
@@ -32,6 +32,7 @@ from nonette.server.tables import (
     PictureRow,
     Share,
 )
+from nonette.server.together import next_version
 
 WAITING, ACTIVE, SUSPENDED = "waiting", "active", "suspended"
 KEY = re.compile(r"sk-nonette-([0-9a-f]{12})-([A-Za-z0-9_-]{43})")

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 
 import anyio.to_thread
 from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError
 
 from nonette.core.version import version
 from nonette.safety import words
@@ -84,9 +85,10 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        await anyio.to_thread.run_sync(house.desk.report)
         tasks = [
             asyncio.create_task(house.hub.run()),
-            asyncio.create_task(keep(database, settings, metrics)),
+            asyncio.create_task(keep(house)),
         ]
         yield
         house.hub.close()
@@ -94,6 +96,8 @@ def create_app(settings: Settings) -> FastAPI:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        with contextlib.suppress(DBAPIError):  # who waited there is found out by its silence
+            await anyio.to_thread.run_sync(house.desk.close)
         database.close()
 
     # FastAPI's own pages about the API load their scripts from another host.

@@ -5,7 +5,8 @@ with the same body takes over the job that its first attempt left behind, if nob
 nobody was answered with it; a first attempt never takes over anything, so two wanted drawings of
 one sentence stay two. With an `Idempotency-Key` the key alone decides.
 
-Who waits is known in this process only: one API process at a time serves a data folder.
+Who waits is in the database (`retries.py`), so that several API processes may serve it: each has a
+desk there, named in every waiter's row, and says every few seconds that it is still open.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import threading
-from collections import Counter
+import secrets
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -25,12 +25,14 @@ from fastapi import Request
 from nonette.server import retries, tables
 from nonette.server.errors import ApiError, try_later
 from nonette.server.hub import Hub
-from nonette.server.queue import JobView, Queue, Submission
+from nonette.server.queue import Queue
+from nonette.server.views import JobView, Submission
 
 RETRY_COUNT = "x-stainless-retry-count"  # what OpenAI's clients count their attempts in
 PATIENCE = 45.0  # seconds beyond the longest estimate that a caller is kept waiting
 COME_BACK = 5.0  # seconds to come back after, where the job goes on without its caller
 LAST_LOOK = 0.05  # seconds to find out whether the connection is gone
+MOST_SUBMITTING = 32  # threads that submit at once; they share transactions
 MOST_DECODING = 2  # uploads at once: each can take a few hundred megabytes
 BEAT = 15.0  # seconds of silence after which a stream says that it is still there
 STATUSES = {tables.REFUSED: 400, tables.CANCELLED: 409, tables.FAILED: 500}
@@ -44,20 +46,35 @@ class Desk:
     """The waiting callers of one API process.
 
     Attributes:
+        id: What other processes know it by.
         decoders: Bounds how many uploads are decoded at once.
+        writers: Bounds how many threads wait to submit, so that readers are not behind them.
     """
 
     def __init__(self, queue: Queue, hub: Hub) -> None:
         self.queue = queue
         self.hub = hub
+        self.id = f"api_{secrets.token_hex(8)}"
         self.decoders = anyio.CapacityLimiter(MOST_DECODING)
-        self._waiting: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self.writers = anyio.CapacityLimiter(MOST_SUBMITTING)
+
+    def report(self) -> None:
+        """Open the desk, or say that it is open still."""
+        database = self.queue.database
+        with database.write() as session:
+            now = database.clock(session)
+            retries.report(session, now, self.id)
+            retries.close_silent(session, now, self.id)
+
+    def close(self) -> None:
+        """Close the desk: whoever still waits at it waits no longer."""
+        with self.queue.database.write() as session:
+            retries.close(session, [self.id])
 
     def accept(self, submission: Submission, request: Request) -> JobView:
         """Queue the submission, or take over what an earlier attempt left; then it is waited for.
 
-        Whoever calls this calls `leave` in the end.
+        Whoever calls this calls `leave`, `release` or `answered` in the end.
 
         Raises:
             ApiError, InputError: As `Queue.submit`.
@@ -65,28 +82,33 @@ class Desk:
         key = request.headers.get("idempotency-key") or None
         if key is not None and len(key) > 255:
             raise ApiError(400, "Idempotency-Key is longer than 255 characters.", param=None)
-        submission = dataclasses.replace(submission, idempotency_key=key)
-        with self._lock:
-            if key is None and request.headers.get(RETRY_COUNT, "0") not in ("", "0"):
-                left = retries.left_behind(self.queue.database, submission, list(self._waiting))
-                if left is not None:
-                    self._waiting[left] += 1
-                    return self.queue.look(left)
-            view = self.queue.submit(submission)
-            self._waiting[view.id] += 1
-            return view
+        is_retry = request.headers.get(RETRY_COUNT, "0") not in ("", "0")
+        return self.queue.submit(
+            dataclasses.replace(
+                submission,
+                idempotency_key=key,
+                is_retry=is_retry,
+                desk=self.id,
+                request_id=request.state.request_id,
+            )
+        )
 
-    def leave(self, job_id: str) -> None:
-        """One caller waits no longer."""
-        with self._lock:
-            self._waiting[job_id] -= 1
-            if self._waiting[job_id] <= 0:
-                del self._waiting[job_id]
+    def release(self, request: Request) -> None:
+        """This caller waits no longer."""
+        self.queue.release(request.state.request_id)
 
-    def answered(self, job_id: str) -> None:
+    def answered(self, job_id: str, request: Request) -> None:
         """The job's caller has the answer: no retry takes it over, and nobody waits."""
-        retries.answered(self.queue.database, job_id)
-        self.leave(job_id)
+        self.queue.answered(job_id, request.state.request_id)
+
+    def check(self, request: Request) -> None:
+        """Make sure that this caller may be answered.
+
+        Raises:
+            ApiError: 503, its job was taken over while this process slept.
+        """
+        if not self.queue.is_waiting(request.state.request_id):
+            raise _come_back("The server slept too long.", 503)
 
     async def follow(self, view: JobView, request: Request) -> AsyncGenerator[JobView | None]:
         """The accepted job after each change until it has ended; None for each beat of silence.
@@ -132,7 +154,8 @@ class Desk:
                 await asyncio.wait({gone, coming})
                 await changes.aclose()  # type: ignore[attr-defined]
                 if has_left:
-                    await anyio.to_thread.run_sync(self._abandon, view.id)
+                    waiter = request.state.request_id
+                    await anyio.to_thread.run_sync(self.queue.leave, view.id, waiter)
 
     async def wait(self, view: JobView, request: Request) -> JobView:
         """The accepted job once it is done.
@@ -146,12 +169,6 @@ class Desk:
                 if now is not None and now.has_ended:
                     return checked(now)
         raise AssertionError(f"{view.id} was followed, but neither ended nor was abandoned")
-
-    def _abandon(self, job_id: str) -> None:
-        with self._lock:
-            is_alone = self._waiting[job_id] <= 1
-        if is_alone:
-            self.queue.cancel(job_id)
 
 
 def checked(view: JobView) -> JobView:

@@ -2,6 +2,9 @@
 
 A task asks for the number of the last change a few times a second, and only where there was one
 looks at the jobs that somebody watches. So a thousand open streams cost one small query each tick.
+Positions and estimates of those who wait move all the time without a change of their own job; they
+are told in turn, a few each tick, so that a thousand readers never make one long pause.
+
 What is told is the job as it is now (`JobView`), never a difference: a reader who missed something
 misses nothing, and `JobView.version` is where to go on.
 """
@@ -10,18 +13,22 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import time
-from collections.abc import AsyncIterator
+import itertools
+import math
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio.to_thread
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from nonette.server.queue import JobView, Queue
+from nonette.server.queue import Queue
+from nonette.server.views import JobView
 
 TICK = 0.1  # seconds between looks for changes
-OUTLOOK_SECONDS = 2.0  # between fresh positions and estimates for those who wait
+OUTLOOK_SECONDS = 2.0  # between fresh positions and estimates for one who waits
+MOST_OUTLOOKS = 20  # told each tick; where more wait than that allows, each is told later
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +38,8 @@ class Hub:
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
-        self._watchers: dict[str, set[asyncio.Queue[JobView]]] = {}
+        self._watchers: OrderedDict[str, set[asyncio.Queue[JobView]]] = OrderedDict()
+        self._due = 0.0  # how many watched jobs are to be told by now where they stand
         self._version: int | None = None
         self._is_closed = False
 
@@ -42,20 +50,15 @@ class Hub:
 
     async def run(self) -> None:
         """Look for changes until cancelled."""
-        next_outlook = 0.0
         while True:
             await asyncio.sleep(TICK)
             if not self._watchers:
                 self._version = None
                 continue
             try:
-                changed = await self._changed()
-                now = time.monotonic()
-                if now >= next_outlook:
-                    next_outlook = now + OUTLOOK_SECONDS
-                    changed = set(self._watchers)
-                if changed:
-                    await self._tell(changed)
+                told = await self._changed() | self._in_turn()
+                if told:
+                    await self._tell(told)
             except DBAPIError as error:  # a database that is away may come back
                 log.error("database_error", reason=str(error.orig))
                 await asyncio.sleep(1.0)
@@ -67,8 +70,15 @@ class Hub:
             for queue in queues:
                 queue.put_nowait(_END)
 
-    async def watch(self, job_id: str, owner: str | None = None) -> AsyncIterator[JobView]:
+    async def watch(
+        self, job_id: str, owner: str | None = None, *, beat: float | None = None
+    ) -> AsyncGenerator[JobView]:
         """The job now, and again after each change, until it has ended or the server closes.
+
+        Args:
+            job_id: Which one.
+            owner: Whose it must be; None watches anybody's.
+            beat: Seconds of silence after which the last view is given again.
 
         Raises:
             ApiError: 404 where there is no such job, or it is another's.
@@ -79,7 +89,12 @@ class Hub:
             last = await anyio.to_thread.run_sync(self.queue.look, job_id, owner)
             yield last
             while not last.has_ended and not self._is_closed:
-                view = await inbox.get()
+                try:
+                    async with asyncio.timeout(beat):
+                        view = await inbox.get()
+                except TimeoutError:
+                    yield last
+                    continue
                 while not inbox.empty():  # a slow reader gets the newest alone
                     view = inbox.get_nowait()
                 if view is _END:
@@ -112,6 +127,16 @@ class Hub:
         last, changed = await anyio.to_thread.run_sync(self.queue.changes_since, before)
         self._version = last
         return self._watchers.keys() & (self._watchers if before is None else set(changed))
+
+    def _in_turn(self) -> set[str]:
+        """The watched jobs whose turn it is to be told where they stand."""
+        self._due += min(MOST_OUTLOOKS, len(self._watchers) * TICK / OUTLOOK_SECONDS)
+        num_due = math.floor(self._due)
+        self._due -= num_due
+        chosen = set(itertools.islice(self._watchers, num_due))
+        for job_id in chosen:
+            self._watchers.move_to_end(job_id)
+        return chosen
 
     async def _tell(self, job_ids: set[str]) -> None:
         views = await anyio.to_thread.run_sync(self.queue.look_at, list(job_ids))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from nonette.server.accounts import guest_owner, owner_of, prefix_of
 from nonette.server.errors import ApiError
@@ -94,7 +95,15 @@ def operator(caller: Caller) -> Caller:
     return caller
 
 
-Asker = Annotated[Caller, Depends(identify)]
+async def _identified(request: Request) -> Caller:
+    """The caller; a thread is taken only where the database must be asked."""
+    has_key = "authorization" in request.headers
+    if has_key or SESSION_COOKIE in request.cookies:
+        return await run_in_threadpool(identify, request)
+    return identify(request)
+
+
+Asker = Annotated[Caller, Depends(_identified)]
 """A route's parameter that is the caller; asking for it is what guards the route."""
 
 

@@ -20,10 +20,10 @@ from sqlalchemy.orm import Session
 
 from nonette.server import leases, results
 from nonette.server.database import Database
-from nonette.server.metrics import Metrics
-from nonette.server.queue import next_version
+from nonette.server.house import House
 from nonette.server.settings import Settings
 from nonette.server.tables import ENDED, Bucket, Job, LoginSession, PictureRow, Share
+from nonette.server.together import next_version
 from nonette.server.uploads import Uploads
 
 ROUND_SECONDS = 5.0
@@ -36,14 +36,16 @@ AT_ONCE = 200  # jobs deleted in one transaction
 log = structlog.get_logger(__name__)
 
 
-async def keep(database: Database, settings: Settings, metrics: Metrics) -> None:
+async def keep(house: House) -> None:
     """Make rounds until cancelled."""
+    database, settings = house.database, house.settings
     next_sweep = time.monotonic()
     while True:
         await asyncio.sleep(ROUND_SECONDS)
         try:
+            await anyio.to_thread.run_sync(house.desk.report)
             await anyio.to_thread.run_sync(make_round, database, settings)
-            await anyio.to_thread.run_sync(metrics.note_ends)
+            await anyio.to_thread.run_sync(house.metrics.note_ends)
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + SWEEP_SECONDS
                 await anyio.to_thread.run_sync(sweep, database, settings)

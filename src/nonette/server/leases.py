@@ -24,9 +24,10 @@ from sqlalchemy.orm import Session
 from nonette.core.types import Capabilities, Progress
 from nonette.server import tables
 from nonette.server.database import Database
-from nonette.server.queue import end, next_version
+from nonette.server.queue import end
 from nonette.server.settings import MAX_LEASE, Settings
 from nonette.server.tables import RUNNING, WAITING, Job, Model, PictureRow, Preview, Worker
+from nonette.server.together import next_version
 
 SPEED_SHARE = 0.3  # of the newest batch in the moving average of speeds
 

@@ -63,33 +63,27 @@ def left(session: Session, now: float, lane: str, tier: Tier) -> Allowance:
     return _allowance(tokens, tier)
 
 
-def spend(session: Session, now: float, lane: str, tier: Tier, num_pictures: int) -> Allowance:
-    """Take one request and these pictures from what the lane has.
+def check_allowance(session: Session, now: float, lane: str, tier: Tier, num_pictures: int) -> None:
+    """Make sure that the lane has one request and these pictures left.
 
     Args:
-        session: One that writes; what is raised takes the spending back.
+        session: One that writes, so that nobody spends in between.
         now: The database's clock.
-        lane: Who spends.
+        lane: Who would spend.
         tier: What they have.
         num_pictures: How many are asked for.
 
     Raises:
         ApiError: 429, where there is not enough left.
     """
-    bucket = session.get(Bucket, lane)
-    tokens = _tokens(bucket, now, tier)
     if tier.requests_per_minute is not None:
+        tokens = _tokens(session.get(Bucket, lane), now, tier)
         if tokens < 1:
             raise try_later(
                 f"You may make {tier.requests_per_minute} requests a minute.",
                 seconds=(1 - tokens) * MINUTE_SECONDS / tier.requests_per_minute,
                 code="rate_limit_exceeded",
             )
-        tokens -= 1
-        if bucket is None:
-            session.add(Bucket(lane=lane, tokens=tokens, filled=now))
-        else:
-            bucket.tokens, bucket.filled = tokens, now
     if tier.pictures_per_day is not None:
         had = pictures_of_the_day(session, lane)
         if had + num_pictures > tier.pictures_per_day:
@@ -101,7 +95,19 @@ def spend(session: Session, now: float, lane: str, tier: Tier, num_pictures: int
             )
             error.headers["x-should-retry"] = "false"  # two minutes do not help
             raise error
-    return _allowance(tokens, tier)
+
+
+def spend(session: Session, now: float, lane: str, tier: Tier) -> None:
+    """Take one request from what the lane has left this minute; `check_allowance` came before."""
+    if tier.requests_per_minute is None:
+        return
+    bucket = session.get(Bucket, lane)
+    tokens = _tokens(bucket, now, tier) - 1
+    if bucket is None:
+        session.add(Bucket(lane=lane, tokens=tokens, filled=now))
+        session.flush()  # another of this transaction may spend from it too
+    else:
+        bucket.tokens, bucket.filled = tokens, now
 
 
 def pictures_of_the_day(session: Session, lane: str) -> int:

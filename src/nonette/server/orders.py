@@ -33,8 +33,9 @@ from nonette.server.desk import CallerLeft, checked
 from nonette.server.errors import ApiError
 from nonette.server.house import House
 from nonette.server.identity import Caller, is_still_welcome
-from nonette.server.queue import JobView, Result, Submission, fingerprint
+from nonette.server.queue import fingerprint
 from nonette.server.schemas.openai import Edit, Generation, Image, Images, Usage, Variation
+from nonette.server.views import JobView, Result, Submission
 
 LEFT = 499  # the status in the log of a caller who left before the answer
 PATCH = 16  # pixels; an image token is a square of this side
@@ -159,7 +160,7 @@ async def accepted(
         ApiError, InputError: As `Queue.submit`.
     """
     try:
-        return await run_sync(house.desk.accept, submission, request)
+        return await run_sync(house.desk.accept, submission, request, limiter=house.desk.writers)
     except ApiError as error:
         if error.status == 429:
             error.headers |= await run_sync(rate_headers, house, caller, None)
@@ -181,16 +182,16 @@ async def answered(
     try:
         done = await house.desk.wait(view, request)
         await run_sync(_check_welcome, house, caller, view)
+        await run_sync(house.desk.check, request)
         body = await run_sync(make, done)
         headers = await run_sync(rate_headers, house, caller, done)
     except CallerLeft:
-        await run_sync(house.desk.leave, view.id)
         return Response(status_code=LEFT)
     except BaseException:
         with anyio.CancelScope(shield=True):
-            await run_sync(house.desk.leave, view.id)
+            await run_sync(house.desk.release, request)
         raise
-    is_answered = BackgroundTask(house.desk.answered, view.id)
+    is_answered = BackgroundTask(house.desk.answered, view.id, request)
     return JSONResponse(body.model_dump(mode="json"), headers=headers, background=is_answered)
 
 
@@ -198,7 +199,7 @@ async def _events(
     order: Order, house: House, caller: Caller, request: Request, view: JobView
 ) -> AsyncGenerator[bytes]:
     """The job as the dialect's events: previews, then each picture, or an error."""
-    is_answered = False
+    has_left = False
     try:
         async with contextlib.aclosing(house.desk.follow(view, request)) as changes:
             num_partial = 0
@@ -207,6 +208,7 @@ async def _events(
                 if now is None:
                     yield b": still there\n\n"
                 elif now.has_ended:
+                    await run_sync(house.desk.check, request)
                     for event in await run_sync(_completed, order, house, checked(now)):
                         yield event
                 elif _is_due(now, num_partial, order):
@@ -214,10 +216,10 @@ async def _events(
                     if preview is not None:
                         yield _partial(order, preview, num_partial)
                         num_partial += 1
-        await run_sync(house.desk.answered, view.id)
-        is_answered = True
+        await run_sync(house.desk.answered, view.id, request)
+        has_left = True
     except CallerLeft:
-        pass
+        has_left = True
     except ApiError as error:
         yield _event("error", error.body())
     except (DBAPIError, OSError) as error:
@@ -225,9 +227,9 @@ async def _events(
         away = ApiError(503, "The disk or the database is away.", code="storage_unavailable")
         yield _event("error", away.body())
     finally:
-        if not is_answered:
+        if not has_left:
             with anyio.CancelScope(shield=True):
-                await run_sync(house.desk.leave, view.id)
+                await run_sync(house.desk.release, request)
 
 
 def _check_welcome(house: House, caller: Caller, view: JobView) -> None:

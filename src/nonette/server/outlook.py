@@ -2,22 +2,42 @@
 
 The seconds are what the jobs before it cost, shared by the workers that live, and its own cost on
 top, at the measured speed of its model. While nothing was measured nothing is claimed.
+
+What is asked for by every caller all the time is one statement each, made once when this module is
+read: to put a statement together takes longer than to carry it out.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, Select, bindparam, func, select, tuple_
+from sqlalchemy.orm import Session, aliased
 
 from nonette.server.database import Database
 from nonette.server.tables import ENDED, RUNNING, WAITING, Job, Model, Worker
 
 WORKER_SILENCE = 60.0  # seconds after which a worker no longer counts
 FEW = 8  # jobs that are cheaper to ask for one by one than all together
+
+
+class Ahead(NamedTuple):
+    """What there is before a job.
+
+    Attributes:
+        num_ahead: Jobs that wait, of any model.
+        cost_ahead: Candidates of its own model to draw, of running jobs too.
+        num_workers: Those of its model that live.
+        speed: Seconds a candidate; None while nothing was measured.
+    """
+
+    num_ahead: int
+    cost_ahead: float
+    num_workers: int
+    speed: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,45 +53,91 @@ class Outlook:
     seconds: float | None = None
 
 
-def outlook(session: Session, database: Database, job: Job) -> Outlook:
-    """Where one job stands."""
+_NOW = bindparam("now", type_=Worker.seen.type)
+_RECENTLY = Worker.seen.between(_NOW - WORKER_SILENCE, _NOW + 1)
+_JOB = Job.__table__
+_WAITING = aliased(Job, name="waiting")
+
+
+def _ahead(model: Any, is_before: Any) -> Select[Any]:
+    """The columns of `Ahead` for a job of that model, before which are those of `_WAITING`."""
+    running = aliased(Job, name="running")
+    is_waiting = (_WAITING.state == WAITING) & is_before
+    num_ahead = select(func.count()).where(is_waiting)
+    to_draw = select(func.coalesce(func.sum(_WAITING.cost), 0.0)).where(
+        is_waiting, _WAITING.model == model
+    )
+    in_hand = select(func.coalesce(func.sum(running.cost), 0.0)).where(
+        running.state == RUNNING, running.model == model
+    )
+    workers = select(func.count()).where(Worker.model == model, _RECENTLY)
+    speed = select(Model.seconds_per_candidate).where(Model.name == model)
+    columns = (
+        num_ahead.scalar_subquery(),
+        to_draw.scalar_subquery() + in_hand.scalar_subquery(),
+        workers.scalar_subquery(),
+        speed.scalar_subquery(),
+    )
+    return select(
+        *(column.label(name) for column, name in zip(columns, Ahead._fields, strict=True))
+    )
+
+
+_NEWCOMER = _ahead(
+    bindparam("model", type_=Job.model.type),
+    _WAITING.turn <= bindparam("turn", type_=Job.turn.type),
+)
+_IS_BEFORE = tuple_(_WAITING.turn, _WAITING.number) < tuple_(_JOB.c.turn, _JOB.c.number)
+_LOOK = select(*_JOB.c, *_ahead(_JOB.c.model, _IS_BEFORE).selected_columns).where(
+    _JOB.c.id == bindparam("id", type_=Job.id.type)
+)
+_RUNNING = select(Job.model, func.sum(Job.cost)).where(Job.state == RUNNING).group_by(Job.model)
+_QUEUE = (
+    select(Job.id, Job.model, Job.cost).where(Job.state == WAITING).order_by(Job.turn, Job.number)
+)
+_WORKERS = select(Worker.model, func.count()).where(_RECENTLY).group_by(Worker.model)
+_SPEEDS = select(Model.name, Model.seconds_per_candidate)
+
+
+def newcomer(session: Session, now: float, model: str, turn: float) -> Ahead:
+    """What a job of this model would find before it that joined the queue now at this turn."""
+    found = {"now": now, "model": model, "turn": turn}
+    return Ahead(*session.connection().execute(_NEWCOMER, found).one())
+
+
+def look(session: Session, now: float, job_id: str) -> tuple[Row[Any], Outlook] | None:
+    """A job's columns, and where it stands; None where there is none."""
+    row = session.connection().execute(_LOOK, {"id": job_id, "now": now}).one_or_none()
+    if row is None:
+        return None
+    return row, outlook(row, Ahead(*row[-len(Ahead._fields) :]))
+
+
+def outlook(job: Any, ahead: Ahead) -> Outlook:
+    """Where a job stands that has that before it."""
     if job.state in ENDED:
         return Outlook()
-    model = session.get(Model, job.model)
-    speed = None if model is None else model.seconds_per_candidate
     if job.state == RUNNING:
-        return Outlook(seconds=_left(job, speed))
-    is_before = or_(Job.turn < job.turn, and_(Job.turn == job.turn, Job.number < job.number))
-    ahead = select(func.count()).where(Job.state == WAITING, is_before)
-    position = 1 + (session.scalar(ahead) or 0)
-    if speed is None:
-        return Outlook(position=position)
-    is_counted = or_(Job.state == RUNNING, and_(Job.state == WAITING, is_before))
-    cost = select(func.sum(Job.cost)).where(Job.model == job.model, is_counted)
-    hands = max(1, num_workers(session, database, job.model))
-    seconds = ((session.scalar(cost) or 0.0) / hands + job.cost) * speed
-    return Outlook(position=position, seconds=seconds)
+        return Outlook(seconds=_left(job, ahead.speed))
+    seconds = None
+    if ahead.speed is not None:
+        seconds = (ahead.cost_ahead / max(1, ahead.num_workers) + job.cost) * ahead.speed
+    return Outlook(position=1 + ahead.num_ahead, seconds=seconds)
 
 
-def outlooks(session: Session, database: Database, jobs: Sequence[Job]) -> dict[str, Outlook]:
+def outlooks(session: Session, now: float, jobs: Sequence[Any]) -> dict[str, Outlook]:
     """Where many jobs stand, from one walk along the queue."""
-    if len(jobs) <= FEW:
-        return {job.id: outlook(session, database, job) for job in jobs}
-    speeds = {row.name: row.seconds_per_candidate for row in session.scalars(select(Model))}
+    connection = session.connection()
+    speeds = _pairs(connection.execute(_SPEEDS))
     costs: dict[str, float] = defaultdict(float)  # by model, of what runs and waits before
-    running = select(Job.model, func.sum(Job.cost)).where(Job.state == RUNNING)
-    for model, cost in session.execute(running.group_by(Job.model)):
-        costs[model] = cost
-    models = {job.model for job in jobs}
-    hands = {model: max(1, num_workers(session, database, model)) for model in models}
+    costs.update(_pairs(connection.execute(_RUNNING)))
+    workers = _pairs(connection.execute(_WORKERS, {"now": now}))
     found: dict[str, Outlook] = {}
-    waiting = select(Job.id, Job.model, Job.cost).where(Job.state == WAITING)
-    queue = session.execute(waiting.order_by(Job.turn, Job.number))
-    for position, (job_id, model, cost) in enumerate(queue, start=1):
+    for position, (job_id, model, cost) in enumerate(connection.execute(_QUEUE), start=1):
         speed = speeds.get(model)
         seconds = None
         if speed is not None:
-            seconds = (costs[model] / hands.get(model, 1) + cost) * speed
+            seconds = (costs[model] / max(1, workers.get(model, 0)) + cost) * speed
         found[job_id] = Outlook(position=position, seconds=seconds)
         costs[model] += cost
     for job in jobs:
@@ -83,12 +149,16 @@ def outlooks(session: Session, database: Database, jobs: Sequence[Job]) -> dict[
 def num_workers(session: Session, database: Database, model: str) -> int:
     """How many workers that draw with the model have reported lately."""
     now = database.clock(session)
-    recently = Worker.seen.between(now - WORKER_SILENCE, now + 1)
-    query = select(func.count()).where(Worker.model == model, recently)
-    return session.scalar(query) or 0
+    counts: dict[str, int] = _pairs(session.connection().execute(_WORKERS, {"now": now}))
+    return counts.get(model, 0)
 
 
-def _left(job: Job, speed: float | None) -> float | None:
+def _pairs(rows: Iterable[Any]) -> dict[str, Any]:
+    """Rows of a name and a value."""
+    return dict(rows)
+
+
+def _left(job: Any, speed: float | None) -> float | None:
     """The seconds that a running job still takes."""
     left = 1 - job.done_steps / job.total_steps if job.total_steps else 1.0
     return None if speed is None else left * job.cost * speed

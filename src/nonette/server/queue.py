@@ -11,119 +11,32 @@ so lanes take turns and nobody pays for having been idle. See docs/decisions/000
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from nonette.core.types import Request, as_drawn
-from nonette.provenance.encode import Format
-from nonette.server import admission, tables
+from nonette.server import admission, intake, outlook, retries, tables
 from nonette.server.database import Database
 from nonette.server.errors import ApiError, not_found
-from nonette.server.limits import Allowance, Tier, left, spend
-from nonette.server.outlook import Outlook, outlooks
+from nonette.server.limits import Allowance, Tier, left
 from nonette.server.settings import Settings
-from nonette.server.tables import ENDED, WAITING, Job, Model, PictureRow
+from nonette.server.tables import ENDED, Job, Model, PictureRow
+from nonette.server.together import Together
+from nonette.server.views import JobView, Result, Submission, result_of, view_of
 
-
-@dataclass(frozen=True, kw_only=True)
-class Submission:
-    """What is asked of the queue.
-
-    Attributes:
-        owner: Whose the job and its pictures are, as `Caller.owner` says.
-        request: What to draw; model "" is the server's default.
-        kind: The door it came through, such as `images.generations`.
-        lane: Who takes turns and is counted; "" is the owner.
-        tier: What the lane may have; its weight is its share of the machine.
-        inputs: Uploads by field of the request, as `{"source": "upl_…"}`.
-        format: What the pictures' files are.
-        quality: Of JPEG and WebP files, 0 to 100; None is as good as the format can.
-        with_prompt: Whether the files tell the prompt.
-        previews: Whether to keep previews while it is drawn.
-        idempotency_key: Two submissions of one owner with one key are one job.
-        fingerprint: Of what the caller sent; the same key with another one is refused.
-        longest_wait: Refuse at once if the estimate is above these seconds.
-        request_id: Of the HTTP request, for the logs.
-    """
-
-    owner: str
-    request: Request
-    kind: str = "jobs"
-    lane: str = ""
-    tier: Tier = field(default_factory=Tier)
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    format: Format = "png"
-    quality: int | None = None
-    with_prompt: bool = False
-    previews: bool = False
-    idempotency_key: str | None = None
-    fingerprint: str = ""
-    longest_wait: float | None = None
-    request_id: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """One picture of a finished job; `path` is relative to the data folder."""
-
-    id: str
-    path: str
-    format: str
-    width: int
-    height: int
-    seed: int
-    score: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobView:
-    """A job as it is at one moment.
-
-    Attributes:
-        version: Larger at every later moment; what server-sent events carry as their id.
-        state: waiting, running, done, failed, cancelled or refused.
-        position: 1 is next; None where it does not wait.
-        estimated_seconds: Until it is done, from measured speed; None while nothing was measured.
-        inputs: Uploads by the request's field, such as `{"source": "upl_…"}`.
-        reason: `code` and `message`, where it ended otherwise than done.
-        has_preview: Whether `Queue.preview` has something to show.
-        results: Its pictures, best first, once it is done.
-    """
-
-    id: str
-    owner: str
-    kind: str
-    model: str
-    request: Mapping[str, Any]
-    state: str
-    version: int
-    position: int | None
-    estimated_seconds: float | None
-    done_steps: int
-    total_steps: int
-    phase: str
-    reason: Mapping[str, Any] | None
-    unknown_words: Sequence[str]
-    seconds: float | None
-    created_at: float
-    started_at: float | None
-    finished_at: float | None
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    results: Sequence[Result] = ()
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing will happen to it any more."""
-        return self.state in ENDED
+UNLIMITED = Allowance(limit_requests=None, remaining_requests=None, reset_seconds=0.0)
+_PICTURES = (
+    select(PictureRow)
+    .where(PictureRow.job_id.in_(bindparam("jobs", expanding=True)))
+    .order_by(PictureRow.place)
+)
+_LAST_CHANGE = select(tables.QueueState.changes)
+_CHANGED = select(Job.id).where(Job.version > bindparam("version", type_=Job.version.type))
 
 
 class Queue:
@@ -132,6 +45,7 @@ class Queue:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
+        self.together = Together(database)
 
     def submit(self, wish: Submission) -> JobView:
         """Accept a job; it is on disk when this returns.
@@ -141,62 +55,18 @@ class Queue:
             ApiError: 404 for an unknown model, 409 for a key used with another body, 429 where the
                 queue or the owner's share of it is full, or the wait would be too long.
         """
-        with self.database.write() as session:
-            version = next_version(session)
-            earlier = self._earlier(session, wish)
-            if earlier is not None:
-                return self._view(session, earlier)
-            name = self.model_name(wish.request.model)
-            model = session.get(Model, name)
-            request = dataclasses.replace(wish.request, model=name)
-            lane = wish.lane or wish.owner
-            admission.check_task(request, model)
-            admission.check_pixels(request, self.settings.max_job_pixels)
-            admission.check_room(session, self.settings, lane, wish.tier)
-            cost = admission.cost_of(request, model)
-            spend(session, self.database.clock(session), lane, wish.tier, request.num_pictures)
-            turn = admission.turn_of(session, lane)
-            values = as_drawn(request)
-            job = Job(
-                id=f"job_{secrets.token_hex(12)}",
-                owner=wish.owner,
-                lane=lane,
-                kind=wish.kind,
-                model=name,
-                request={key: values[key] for key in values if key not in wish.inputs},
-                inputs=dict(wish.inputs),
-                output={
-                    "format": wish.format,
-                    "quality": wish.quality,
-                    "with_prompt": wish.with_prompt,
-                    "previews": wish.previews,
-                },
-                batch_key=admission.batch_key(request),
-                cost=cost,
-                num_pictures=request.num_pictures,
-                turn=turn,
-                turn_end=turn + cost / wish.tier.weight,
-                state=WAITING,
-                reason=None,
-                attempts=0,
-                lease=0,
-                done_steps=0,
-                total_steps=0,
-                phase="",
-                version=version,
-                request_id=wish.request_id,
-                idempotency_key=wish.idempotency_key,
-                fingerprint=wish.fingerprint,
-                unknown_words=[],
-                created_at=time.time(),
-            )
-            session.add(job)
-            session.flush()
-            view = self._view(session, job)
-            if wish.longest_wait is not None:
-                # Raising takes the job back.
-                admission.check_wait(view.estimated_seconds, wish.longest_wait)
+        wish = intake.named(wish, self.model_name(wish.request.model))
+
+        def accept(session: Session, version: int) -> JobView:
+            found = intake.earlier(session, self.database.clock(session), wish)
+            if found is None:
+                view = intake.enter(session, self.database, self.settings, wish, version)
+            else:
+                view = self._look(session, found, None)
+            retries.wait(session, view.id, wish)
             return view
+
+        return self.together.run(accept)
 
     def look(self, job_id: str, owner: str | None = None) -> JobView:
         """The job as it is now.
@@ -209,21 +79,22 @@ class Queue:
             ApiError: 404 where there is none, or it is another's.
         """
         with self.database.read() as session:
-            return self._view(session, _find(session, job_id, owner))
+            return self._look(session, job_id, owner)
 
     def look_at(self, job_ids: Sequence[str]) -> dict[str, JobView]:
         """Several jobs at one moment, as many as there still are."""
         with self.database.read() as session:
-            jobs = session.scalars(select(Job).where(Job.id.in_(job_ids))).all()
-            return {view.id: view for view in self._views(session, jobs)}
+            query = select(*Job.__table__.c).where(Job.id.in_(job_ids))
+            return {view.id: view for view in self._views(session, query)}
 
     def jobs_of(self, owner: str, *, before: int | None = None, limit: int = 50) -> list[JobView]:
         """An owner's jobs, newest first; `before` is the number to go on at."""
         with self.database.read() as session:
-            query = select(Job).where(Job.owner == owner).order_by(Job.number.desc()).limit(limit)
+            query = select(*Job.__table__.c).where(Job.owner == owner)
+            query = query.order_by(Job.number.desc()).limit(limit)
             if before is not None:
                 query = query.where(Job.number < before)
-            return self._views(session, session.scalars(query).all())
+            return self._views(session, query)
 
     def cancel(self, job_id: str, owner: str | None = None) -> JobView:
         """End the job as cancelled, unless it has ended already; its worker stops within a step.
@@ -231,19 +102,37 @@ class Queue:
         Raises:
             ApiError: 404 where there is none, or it is another's.
         """
-        with self.database.write() as session:
-            version = next_version(session)
-            job = _find(session, job_id, owner)
-            if job.state not in ENDED:
-                end(
-                    session,
-                    job,
-                    tables.CANCELLED,
-                    version,
-                    {"code": "cancelled", "message": "It was cancelled by its owner."},
-                )
-                job.idempotency_key = None  # whoever asks again wants it drawn
-            return self._view(session, job)
+
+        def end_it(session: Session, version: int) -> JobView:
+            _cancel(session, _find(session, job_id, owner), version)
+            return self._look(session, job_id, owner)
+
+        return self.together.run(end_it)
+
+    def leave(self, job_id: str, waiter: str) -> None:
+        """A caller left without an answer: the job is cancelled if nobody else waits for it."""
+
+        def forget(session: Session, version: int) -> None:
+            retries.leave(session, waiter)
+            job = session.scalar(select(Job).where(Job.id == job_id))
+            now = self.database.clock(session)
+            if job is not None and not retries.is_wanted(session, now, job_id):
+                _cancel(session, job, version)
+
+        self.together.run(forget)
+
+    def release(self, waiter: str) -> None:
+        """A caller waits no longer, and the job goes on; a retry may take it over."""
+        self.together.run(lambda session, version: retries.leave(session, waiter))
+
+    def answered(self, job_id: str, waiter: str) -> None:
+        """The job's caller has the answer: no retry takes it over."""
+        self.together.run(lambda session, version: retries.answered(session, waiter, job_id))
+
+    def is_waiting(self, waiter: str) -> bool:
+        """Whether a caller who waited may be answered, and no retry was given its job."""
+        with self.database.read() as session:
+            return retries.is_waiting(session, waiter)
 
     def num_open(self, lane: str) -> int:
         """How many of a lane's jobs wait or run."""
@@ -260,10 +149,12 @@ class Queue:
             row = session.scalar(select(PictureRow).where(PictureRow.id == picture_id))
         if row is None:
             raise not_found("picture", picture_id)
-        return _result(row)
+        return result_of(row)
 
     def allowance(self, lane: str, tier: Tier) -> Allowance:
         """What the lane has left."""
+        if tier.requests_per_minute is None:
+            return UNLIMITED
         with self.database.read() as session:
             return left(session, self.database.clock(session), lane, tier)
 
@@ -296,52 +187,37 @@ class Queue:
     def changes_since(self, version: int | None) -> tuple[int, list[str]]:
         """The number of the last change, and the jobs changed after `version`; None is now."""
         with self.database.read() as session:
-            last = session.scalar(select(tables.QueueState.changes)) or 0
+            connection = session.connection()
+            last: int = connection.execute(_LAST_CHANGE).scalar_one()
             if version is None or last == version:
                 return last, []
-            changed = session.scalars(select(Job.id).where(Job.version > version))
+            changed = connection.execute(_CHANGED, {"version": version}).scalars()
             return last, list(changed)
 
-    def _earlier(self, session: Session, wish: Submission) -> Job | None:
-        """The job that this owner already has under this key."""
-        if wish.idempotency_key is None:
-            return None
-        found = session.scalar(
-            select(Job).where(Job.owner == wish.owner, Job.idempotency_key == wish.idempotency_key)
-        )
-        if found is not None and found.fingerprint != wish.fingerprint:
-            raise ApiError(
-                409,
-                "This Idempotency-Key was used with another body; use a new key for a new wish.",
-                code="idempotency_key_reused",
-            )
+    def _look(self, session: Session, job_id: str, owner: str | None) -> JobView:
+        found = outlook.look(session, self.database.clock(session), job_id)
+        if found is None or owner not in (None, found[0].owner):
+            raise not_found("job", job_id)
+        job, stands = found
+        results = self._results(session, [job.id]) if job.state == tables.DONE else {}
+        return view_of(job, stands, results.get(job.id, ()))
+
+    def _views(self, session: Session, query: Any) -> list[JobView]:
+        """The jobs of a query, in few statements however many there are."""
+        jobs = session.connection().execute(query).all()
+        if len(jobs) <= outlook.FEW:
+            return [self._look(session, job.id, None) for job in jobs]
+        found = outlook.outlooks(session, self.database.clock(session), jobs)
+        done = [job.id for job in jobs if job.state == tables.DONE]
+        results = self._results(session, done) if done else {}
+        return [view_of(job, found[job.id], results.get(job.id, ())) for job in jobs]
+
+    def _results(self, session: Session, job_ids: Sequence[str]) -> dict[str, list[Result]]:
+        """The pictures of finished jobs, best first."""
+        found: dict[str, list[Result]] = {}
+        for row in session.scalars(_PICTURES, {"jobs": job_ids}):
+            found.setdefault(row.job_id, []).append(result_of(row))
         return found
-
-    def _view(self, session: Session, job: Job) -> JobView:
-        return self._views(session, [job])[0]
-
-    def _views(self, session: Session, jobs: Sequence[Job]) -> list[JobView]:
-        """These jobs as they are, in few queries however many there are."""
-        found = outlooks(session, self.database, jobs)
-        results: dict[str, list[Result]] = {job.id: [] for job in jobs if job.state == tables.DONE}
-        if results:
-            query = select(PictureRow).where(PictureRow.job_id.in_(results))
-            for row in session.scalars(query.order_by(PictureRow.place)):
-                results[row.job_id].append(_result(row))
-        return [_seen(job, found[job.id], tuple(results.get(job.id, ()))) for job in jobs]
-
-
-def next_version(session: Session) -> int:
-    """Lock the queue for this transaction and number its change.
-
-    The row's lock is what puts changes in one order on PostgreSQL; on SQLite there is one writer
-    anyway.
-    """
-    row = tables.QueueState
-    session.execute(update(row).values(changes=row.changes + 1))
-    changes: int | None = session.scalar(select(row.changes))
-    assert changes is not None, "the queue has no state: the database was not upgraded"
-    return changes
 
 
 def end(
@@ -370,45 +246,18 @@ def fingerprint(body: Any) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _result(row: PictureRow) -> Result:
-    return Result(
-        id=row.id,
-        path=row.path,
-        format=row.format,
-        width=row.width,
-        height=row.height,
-        seed=row.seed,
-        score=row.score,
-    )
-
-
-def _seen(job: Job, found: Outlook, results: Sequence[Result]) -> JobView:
-    return JobView(
-        id=job.id,
-        owner=job.owner,
-        kind=job.kind,
-        model=job.model,
-        request=job.request,
-        state=job.state,
-        version=job.version,
-        position=found.position,
-        estimated_seconds=found.seconds,
-        done_steps=job.done_steps,
-        total_steps=job.total_steps,
-        phase=job.phase,
-        reason=job.reason,
-        unknown_words=tuple(job.unknown_words),
-        seconds=job.seconds,
-        created_at=job.created_at,
-        started_at=job.started_at,
-        finished_at=job.finished_at,
-        inputs=job.inputs,
-        results=results,
-    )
-
-
 def _find(session: Session, job_id: str, owner: str | None) -> Job:
     job = session.scalar(select(Job).where(Job.id == job_id))
     if job is None or owner not in (None, job.owner):
         raise not_found("job", job_id)
     return job
+
+
+def _cancel(session: Session, job: Job, version: int) -> None:
+    """End a job as cancelled, unless it has ended already."""
+    if job.state in ENDED:
+        return
+    reason = {"code": "cancelled", "message": "It was cancelled by its owner."}
+    end(session, job, tables.CANCELLED, version, reason)
+    job.idempotency_key = None  # whoever asks again wants it drawn
+    session.flush()

@@ -70,6 +70,7 @@ class Job(Base):
         batch_key: Jobs of one key may be drawn in one call.
         cost: Candidates to draw.
         num_pictures: Pictures asked for, which is what quotas count.
+        pixels: Of all its pictures, as large as they are asked for; 0 while nobody knows.
         turn: Its place in the round; the lowest is next, the oldest among equals.
         turn_end: Where the next job of its lane may join.
         lease: Raised at every claim and cancel; a worker that knows an older one is too late.
@@ -80,8 +81,9 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         UniqueConstraint("owner", "idempotency_key"),
-        Index(None, "state", "turn", "number"),
+        Index(None, "state", "turn", "number", "model", "cost"),  # counts are read from it alone
         Index(None, "lane", "turn_end"),
+        Index(None, "lane", "state"),
         Index(None, "owner", "number"),
         Index(None, "version"),
         {"sqlite_autoincrement": True},
@@ -99,6 +101,7 @@ class Job(Base):
     batch_key: Mapped[str]
     cost: Mapped[float]
     num_pictures: Mapped[int]
+    pixels: Mapped[int] = mapped_column(BigInteger)
     turn: Mapped[float]
     turn_end: Mapped[float]
     state: Mapped[str]
@@ -232,6 +235,37 @@ class Report(Base):
     decided_at: Mapped[float | None]
 
 
+class Desk(Base):
+    """An API process at which callers wait for answers.
+
+    Attributes:
+        host: The machine it runs on, and `pid` its process there.
+        seen: When it last reported, by the database's clock.
+    """
+
+    __tablename__ = "desks"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    seen: Mapped[float]
+
+
+class Waiter(Base):
+    """A caller who waits at a desk for a job's answer; whoever has no row here must not answer.
+
+    Attributes:
+        id: Of the HTTP request.
+        desk: The process that holds its connection.
+    """
+
+    __tablename__ = "waiters"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(index=True)
+    desk: Mapped[str] = mapped_column(index=True)
+
+
 class Worker(Base):
     """A worker process that has reported.
 
@@ -291,6 +325,7 @@ class ApiKey(Base):
     Attributes:
         prefix: The part of the key that finds it and may be shown.
         hash: SHA-256 of the whole key, whose secret part has 256 random bits.
+        case_id: What a revoked key's owner names when they ask why.
     """
 
     __tablename__ = "api_keys"
@@ -301,6 +336,7 @@ class ApiKey(Base):
     name: Mapped[str]
     created_at: Mapped[float]
     revoked_at: Mapped[float | None]
+    case_id: Mapped[str | None]
 
 
 class LoginSession(Base):

@@ -15,8 +15,9 @@ from nonette.server import logs
 from nonette.server.app import create_app
 from nonette.server.database import Database
 from nonette.server.leases import Leases
-from nonette.server.queue import Queue, Submission
+from nonette.server.queue import Queue
 from nonette.server.settings import Settings
+from nonette.server.views import Submission
 from nonette.server.worker import WorkerLoop
 
 

@@ -147,7 +147,7 @@ def test_a_request_is_the_same_after_the_way_through_the_table(queue, wish):
 
 def test_input_beyond_the_models_tasks_is_refused(queue, wish, database):
     with database.write() as session:
-        facts = {"tasks": ["draw"], "default_candidates": 18}
+        facts = {"tasks": ["draw"], "default_candidates": 18, "native_size": [16, 16]}
         session.add(Model(name="flat", capabilities=facts, seconds_per_candidate=0.5))
     view = queue.submit(wish(num_pictures=4))
     assert view.estimated_seconds == pytest.approx(9.0)
@@ -162,7 +162,7 @@ def test_input_beyond_the_models_tasks_is_refused(queue, wish, database):
 def test_many_jobs_at_once_stand_where_each_stands_alone(queue, database, wish):
     """The walk along the queue is the fast path; one job at a time is its oracle."""
     with database.write() as session:
-        facts = {"tasks": ["draw"], "default_candidates": 18}
+        facts = {"tasks": ["draw"], "default_candidates": 18, "native_size": [16, 16]}
         session.add(Model(name="flat", capabilities=facts, seconds_per_candidate=0.25))
     views = [
         queue.submit(wish(owner, num_pictures=n + 1)) for n, owner in enumerate("aabacabbcaabbcca")

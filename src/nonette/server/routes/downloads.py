@@ -20,7 +20,7 @@ from nonette.provenance import decode, encode
 from nonette.server.errors import ApiError, not_found
 from nonette.server.house import House, Inside
 from nonette.server.identity import Asker
-from nonette.server.queue import JobView, Result
+from nonette.server.views import JobView, Result
 
 router = APIRouter(prefix="/api", tags=["files"])
 

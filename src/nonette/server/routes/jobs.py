@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
@@ -21,15 +20,28 @@ from nonette.server.forms import Sent
 from nonette.server.house import House, Inside
 from nonette.server.identity import Asker, Caller, is_still_welcome
 from nonette.server.keeper import delete_jobs
-from nonette.server.queue import JobView, Submission, fingerprint
+from nonette.server.queue import fingerprint
 from nonette.server.tables import Job
+from nonette.server.views import JobView, Submission
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
+BEAT = 15.0  # seconds of silence after which a stream says that it is still there
+STILL_THERE = b": still there\n\n"
 MEDIA_TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 
 
 Name = Annotated[str | None, Field(default=None, pattern=sources.NAMES)]
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events, which no proxy is to hold back."""
+
+    media_type = "text/event-stream"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """The headers, with the one that nginx reads."""
+        super().init_headers({"X-Accel-Buffering": "no", **(headers or {})})
 
 
 class Wish(BaseModel):
@@ -168,7 +180,9 @@ async def submit(
         )
         return view, house.queue.allowance(caller.lane, caller.tier).headers()
 
-    view, headers = await run_sync(accepted, limiter=house.desk.decoders if has_pictures else None)
+    view, headers = await run_sync(
+        accepted, limiter=house.desk.decoders if has_pictures else house.desk.writers
+    )
     response.headers.update({"Location": f"/api/jobs/{view.id}", **headers})
     return answer(view)
 
@@ -204,39 +218,48 @@ def delete(job_id: str, house: Inside, caller: Asker) -> None:
         path.unlink(missing_ok=True)
 
 
-LastEventId = Annotated[str | None, Header()]
-
-
-def _followed(
-    job_id: str, house: Inside, caller: Asker, last_event_id: LastEventId = None
-) -> JobView:
-    """The job to follow; 204, which tells a browser to stop coming back, once it has been told."""
-    view = house.queue.look(job_id, caller.owner)
-    if view.has_ended and str(view.version) == last_event_id:
-        raise HTTPException(204)
-    return view
-
-
 @router.get(
     "/{job_id}/events",
-    response_class=EventSourceResponse,
+    response_class=EventStream,
     responses={204: {"description": "It has ended, and `Last-Event-ID` was its last event."}},
 )
 async def follow(
+    job_id: str,
     house: Inside,
     caller: Asker,
-    job: Annotated[JobView, Depends(_followed)],
-    last_event_id: LastEventId = None,
-) -> AsyncIterator[ServerSentEvent]:
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
     """The job as server-sent events, until it has ended; each event is the whole job."""
-    async for view in house.hub.watch(job.id):
-        if caller.account and not await run_in_threadpool(is_still_welcome, house, caller):
-            return
-        if str(view.version) == last_event_id:
-            last_event_id = None  # told before; what changes from here on is news
-            continue
-        data = answer(view).model_dump(mode="json")
-        yield ServerSentEvent(event=view.state, id=str(view.version), data=data)
+    changes = house.hub.watch(job_id, caller.owner, beat=BEAT)
+    first = await anext(changes)
+    if first.has_ended and str(first.version) == last_event_id:
+        await changes.aclose()
+        return Response(status_code=204)  # tells a browser to stop coming back
+    return EventStream(_events(first, changes, house, caller, last_event_id))
+
+
+async def _events(
+    first: JobView,
+    changes: AsyncGenerator[JobView],
+    house: House,
+    caller: Caller,
+    told: str | None,
+) -> AsyncGenerator[bytes]:
+    """The job's changes as they go over the wire; `told` is the version that its reader has."""
+    async with contextlib.aclosing(changes):
+        last = first
+        if str(first.version) != told:
+            yield _event(first)
+        async for view in changes:
+            if caller.account and not await run_sync(is_still_welcome, house, caller):
+                return
+            yield STILL_THERE if view is last else _event(view)
+            last = view
+
+
+def _event(view: JobView) -> bytes:
+    data = answer(view).model_dump_json()
+    return f"event: {view.state}\ndata: {data}\nid: {view.version}\n\n".encode()
 
 
 @router.get("/{job_id}/preview", response_class=Response)

@@ -24,7 +24,7 @@ from nonette.server import forms, policy
 from nonette.server.house import House, Inside
 from nonette.server.identity import Asker, Caller
 from nonette.server.orders import RESPONSES, accepted, answered, content
-from nonette.server.queue import JobView, Submission, fingerprint
+from nonette.server.queue import fingerprint
 from nonette.server.schemas.sdapi import (
     MOST_PICTURES,
     SAMPLERS,
@@ -39,6 +39,7 @@ from nonette.server.schemas.sdapi import (
     Txt2Img,
 )
 from nonette.server.tables import RUNNING, WAITING
+from nonette.server.views import JobView, Submission
 
 router = APIRouter(prefix="/sdapi/v1", tags=["Stable Diffusion dialect"])
 
