@@ -53,6 +53,7 @@ def worker(
 
     settings = load(data_dir=data_dir, database_url=url, threads=threads)
     logs.set_up(settings.log_format)
+    os.nice(max(0, settings.worker_niceness - os.nice(0)))
     database = Database(settings.url)
     database.check()
     warnings.simplefilter("ignore", SettingIgnored)

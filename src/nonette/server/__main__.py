@@ -25,6 +25,7 @@ from nonette.server.supervisor import SOCKET
 
 MISUSED, FAILED = 2, 1
 KEEP_ALIVE_SECONDS = 75
+SWITCH_SECONDS = 0.001  # that a thread which computes may keep the one that answers waiting
 BACKLOG = 4096
 
 
@@ -48,6 +49,7 @@ class Server(uvicorn.Server):
 
 def main(settings: Settings, descriptor: int) -> None:
     """Answer on a listening socket until told to stop."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -29,6 +29,7 @@ from nonette.server.settings import MAX_LEASE, Settings
 from nonette.server.tables import RUNNING, WAITING, Job, Model, PictureRow, Preview, Worker
 from nonette.server.together import next_version
 
+LOOK_AHEAD = 4  # times a batch's jobs, among which those are looked for that fit
 SPEED_SHARE = 0.3  # of the newest batch in the moving average of speeds
 
 log = structlog.get_logger(__name__)
@@ -218,7 +219,11 @@ class Leases:
                 row.seconds_per_candidate = share * new + (1 - share) * (old or 0.0)
 
     def _beside(self, session: Session, first: Job) -> list[Job]:
-        """Jobs, in their order, that can be drawn in one call with the first."""
+        """Jobs, in their order, that can be drawn in one call with the first.
+
+        Only the first is shown while it is drawn, so those that want previews join last, where
+        room is left.
+        """
         query = (
             select(Job)
             .where(
@@ -228,18 +233,19 @@ class Leases:
                 Job.number != first.number,
             )
             .order_by(Job.turn, Job.number)
-            .limit(self.settings.batch_jobs * 4)
+            .limit(self.settings.batch_jobs * LOOK_AHEAD)
         )
         chosen: list[Job] = []
-        cost = first.cost
-        for job in session.scalars(query):
-            if job.output.get("previews"):
-                continue  # only the first of a batch is shown while it is drawn
-            if cost + job.cost > self.settings.batch_candidates:
+        cost, pixels = first.cost, first.pixels
+        for job in sorted(session.scalars(query), key=_wants_previews):
+            if len(chosen) == self.settings.batch_jobs - 1:
                 break
-            cost += job.cost
-            chosen.append(job)
-        return chosen[: self.settings.batch_jobs - 1]
+            is_small = pixels + job.pixels <= self.settings.batch_pixels
+            if is_small and cost + job.cost <= self.settings.batch_candidates:
+                cost += job.cost
+                pixels += job.pixels
+                chosen.append(job)
+        return chosen
 
 
 def expire(session: Session, database: Database, settings: Settings, version: int) -> int:
@@ -277,6 +283,10 @@ def has_run_out(now: float) -> Any:
 def _is(claim: Claim) -> Any:
     """The claim's job, as long as its lease holds."""
     return (Job.id == claim.id) & (Job.lease == claim.lease) & (Job.state == RUNNING)
+
+
+def _wants_previews(job: Job) -> bool:
+    return bool(job.output.get("previews"))
 
 
 def _claimed(job: Job) -> Claim:

@@ -155,7 +155,7 @@ def num_workers(session: Session, database: Database, model: str) -> int:
 
 def _pairs(rows: Iterable[Any]) -> dict[str, Any]:
     """Rows of a name and a value."""
-    return dict(rows)
+    return dict(list(rows))  # a result itself would be taken for a mapping
 
 
 def _left(job: Any, speed: float | None) -> float | None:

@@ -111,6 +111,12 @@ class Settings(BaseSettings):
     batch_candidates: int = Field(
         default=72, ge=1, description="Most candidates that a worker draws in one call."
     )
+    batch_pixels: int = Field(
+        default=83_000_000,
+        ge=1 << 16,
+        description="Most pixels that the jobs of one call have together, candidates, pictures and "
+        "what was sent; a job that has more is drawn alone.",
+    )
     longest_wait: float = Field(
         default=540.0,
         gt=0,
@@ -128,6 +134,13 @@ class Settings(BaseSettings):
         ge=0.5,
         description="Most seconds before `nonette serve` starts an API or worker again that ended "
         "by itself; the first wait is half a second, each further one doubles.",
+    )
+    worker_niceness: int = Field(
+        default=10,
+        ge=0,
+        le=19,
+        description="How far workers step back for other processes (`nice`), so that the API "
+        "answers while they draw; on a machine that is otherwise idle it costs them nothing.",
     )
     threads: int | None = Field(
         default=None, ge=1, description="CPU threads of each worker; `none` takes all cores."

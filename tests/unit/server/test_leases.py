@@ -45,10 +45,29 @@ def test_a_batch_is_bounded_by_jobs_and_by_candidates(queue, database, settings,
         assert len(leases.claim("flat")) == size
 
 
-def test_only_the_first_of_a_batch_is_previewed(queue, leases, wish):
-    for owner, previews in (("a", True), ("b", True), ("c", False)):
+def test_a_batch_is_bounded_by_the_pixels_of_its_jobs(queue, leases, database, settings, wish):
+    for owner in "abc":
+        queue.submit(wish(owner, num_pictures=1, size="1024x1024"))
+    few = settings.model_copy(update={"batch_pixels": 3_000_000})  # a job holds 1.35 million
+    assert owners(Leases(database, few, "wrk_1").claim("flat")) == "ab"
+    queue.submit(wish("d", num_pictures=9, size="1024x1024"))
+    assert owners(Leases(database, few, "wrk_1").claim("flat")) == "c"
+    assert owners(Leases(database, few, "wrk_1").claim("flat")) == "d"  # alone, but drawn
+
+
+def test_who_wants_previews_joins_last_and_where_there_is_room(queue, database, settings, wish):
+    for owner, previews in (("a", True), ("b", True), ("c", False), ("d", True)):
         queue.submit(wish(owner, previews=previews))
-    assert owners(leases.claim("flat")) == "ac"
+    leases = Leases(database, settings.model_copy(update={"batch_jobs": 3}), "wrk_1")
+    assert owners(leases.claim("flat")) == "acb"
+    assert owners(leases.claim("flat")) == "d"
+
+
+def test_a_batch_is_filled_with_those_that_fit(queue, database, settings, wish):
+    for owner, candidates in (("a", 20), ("b", 60), ("c", 20), ("d", 20)):
+        queue.submit(wish(owner, candidates=candidates, num_pictures=1))
+    leases = Leases(database, settings.model_copy(update={"batch_candidates": 72}), "wrk_1")
+    assert owners(leases.claim("flat")) == "acd"
     assert owners(leases.claim("flat")) == "b"
 
 
