@@ -141,7 +141,14 @@ def test_keys_bad_and_revoked(serve):
             with pytest.raises(openai.AuthenticationError) as unknown:
                 site.client(api_key=wrong).images.generate(prompt="a fox")
             assert unknown.value.code == "invalid_api_key"
-        accounts.revoke_key(prefix_of(key))
+        case = accounts.revoke_key(prefix_of(key))
+        assert accounts.revoke_key(prefix_of(key)) == case
         with pytest.raises(openai.PermissionDeniedError) as revoked:
             site.client(api_key=key).images.generate(prompt="a fox")
-        assert revoked.value.code == "key_revoked"
+        assert revoked.value.code == "key_revoked" and case in revoked.value.message
+        other = site.client(api_key=accounts.new_key(accounts.all()[0].id))
+        told = other.safety.cases.retrieve(case)
+        assert (told.notice.type, told.entity_identifier) == ("deactivation", prefix_of(key))
+        stranger = site.client(api_key=accounts.new_key(accounts.add("eve")))
+        with pytest.raises(openai.NotFoundError):
+            stranger.safety.cases.retrieve(case)

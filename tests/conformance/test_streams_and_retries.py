@@ -15,6 +15,7 @@ from functools import partial
 import openai
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from nonette.server import tables
 
@@ -122,7 +123,8 @@ def test_a_caller_who_leaves_while_waiting_is_never_drawn(serve):
         with pytest.raises(openai.APITimeoutError):
             site.client(timeout=1.0).images.generate(prompt="a fox")
         site.until(lambda: is_cancelled(site))
-        site.until(lambda: not site.house.desk._waiting)
+        with site.house.database.read() as session:
+            assert session.scalars(select(tables.Waiter)).all() == []
 
 
 # --- retries --------------------------------------------------------------------------------------

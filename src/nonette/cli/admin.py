@@ -57,9 +57,9 @@ def revoke(
     prefix: Annotated[str, typer.Argument(help="The twelve characters after sk-nonette-.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Refuse a key from now on."""
+    """Refuse a key from now on, and print the id of the case that refusals name."""
     with _opened(data_dir) as (_, accounts):
-        accounts.revoke_key(prefix)
+        typer.echo(accounts.revoke_key(prefix))
 
 
 @app.command()
@@ -75,7 +75,8 @@ def accounts(
             about = f"{row.id}  {row.state:<9} {row.tier:<10} {row.name} <{row.email or ''}>"
             typer.echo(about + ("  operator" if row.is_operator else ""))
             for one in found.keys_of(row.id):
-                typer.echo(f"  {one.prefix}  {'revoked' if one.revoked_at else one.name}")
+                revoked = f"revoked {one.case_id or ''}".rstrip()
+                typer.echo(f"  {one.prefix}  {revoked if one.revoked_at else one.name}")
 
 
 @app.command()

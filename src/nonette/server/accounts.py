@@ -136,12 +136,16 @@ class Accounts:
                     name=name,
                     created_at=time.time(),
                     revoked_at=None,
+                    case_id=None,
                 )
             )
         return key
 
-    def revoke_key(self, prefix: str) -> None:
+    def revoke_key(self, prefix: str) -> str:
         """Let a key be refused from now on.
+
+        Returns:
+            The id of the case, which the refusals name.
 
         Raises:
             InputError: There is no key of that prefix.
@@ -151,6 +155,13 @@ class Accounts:
             if key is None:
                 raise InputError("prefix", prefix, "no key begins with it")
             key.revoked_at = key.revoked_at or time.time()
+            key.case_id = key.case_id or f"case_{secrets.token_hex(8)}"
+            return key.case_id
+
+    def revoked_in(self, case_id: str) -> ApiKey | None:
+        """The revoked key that a case is about."""
+        with self.database.read() as session:
+            return session.scalar(select(ApiKey).where(ApiKey.case_id == case_id))
 
     def of_key(self, key: str) -> Account:
         """The active account that a key is of.
@@ -166,7 +177,8 @@ class Accounts:
                 message = "This API key is not known here; nonette admin makes one."
                 raise ApiError(401, message, code="invalid_api_key")
             if row.revoked_at is not None:
-                raise ApiError(403, "This API key has been revoked.", code="key_revoked")
+                case = f"; its case is {row.case_id}" if row.case_id else ""
+                raise ApiError(403, f"This API key has been revoked{case}.", code="key_revoked")
             return _active(session.get(Account, row.account_id))
 
     def is_still_let_in(self, account_id: str, prefix: str | None) -> bool:

@@ -33,6 +33,7 @@ from nonette.server.origins import Origins
 from nonette.server.queue import Queue
 from nonette.server.routes import (
     admin,
+    cases,
     downloads,
     gallery,
     health,
@@ -109,7 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Frame, settings=settings, metrics=metrics)
     errors.install(app)
     openapi.describe(app)
-    dialect = (images, links, models, moderations, sdapi)
+    dialect = (images, links, models, moderations, cases, sdapi)
     for routes in (health, jobs, pictures, gallery, session, admin, downloads, studio, *dialect):
         app.include_router(routes.router)
     return app

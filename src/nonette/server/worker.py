@@ -2,7 +2,9 @@
 
 It is handed an engine and never imports one. While the engine draws, a second thread (`Pulse`)
 renews the leases and tells the progress; between steps the engine asks whether to stop, and it
-stops once nobody wants any of the batch, or when the worker is to end at once.
+stops once nobody wants any of the batch, or when the worker is to end at once. To put pictures on
+disk is mostly to wait for the disk, so the next batch is drawn meanwhile; a third is not begun
+before the first one's pictures are there.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -65,26 +68,35 @@ class WorkerLoop:
         is_registered = False
         model = self.capabilities.model
         beat = 0.0
-        while not self.draining.is_set():
-            try:
-                if not is_registered:
-                    self.leases.register(self.capabilities)
-                    is_registered = True
-                    log.info("worker_ready", worker=self.leases.worker, model=model)
-                if time.monotonic() >= beat:
-                    self.leases.renew([])
-                    beat = time.monotonic() + self.settings.lease_seconds / 3
-                claims = self.leases.claim(model) if self.leases.has_work(model) else []
-                if claims:
-                    self.work(claims)
-                else:
-                    self.draining.wait(IDLE_SECONDS)
-                back_off = 0.0
-            except (OSError, DBAPIError) as error:
-                back_off = min(MOST_BACK_OFF, max(0.5, 2 * back_off))
-                reason = str(getattr(error, "orig", None) or error)
-                log.error("storage_failed", reason=reason, seconds=back_off)
-                self.draining.wait(back_off)
+        kept: Future[None] | None = None
+        with ThreadPoolExecutor(1, "keeper") as keeper:
+            while not self.draining.is_set():
+                try:
+                    if not is_registered:
+                        self.leases.register(self.capabilities)
+                        is_registered = True
+                        log.info("worker_ready", worker=self.leases.worker, model=model)
+                    if time.monotonic() >= beat:
+                        self.leases.renew([])
+                        beat = time.monotonic() + self.settings.lease_seconds / 3
+                    claims = self.leases.claim(model) if self.leases.has_work(model) else []
+                    drawn = self._draw(claims) if claims else None
+                    before, kept = kept, None
+                    if before is not None:
+                        wait([before])
+                    if drawn is not None:
+                        kept = keeper.submit(self._keep, drawn)
+                    if before is not None:
+                        before.result()
+                    if not claims:
+                        self.draining.wait(IDLE_SECONDS)
+                    back_off = 0.0
+                except (OSError, DBAPIError) as error:
+                    back_off = min(MOST_BACK_OFF, max(0.5, 2 * back_off))
+                    _note_failure(error, back_off)
+                    self.draining.wait(back_off)
+        if kept is not None and (failure := kept.exception()) is not None:
+            _note_failure(failure, 0.0)
         if is_registered:
             self.leases.leave()
         log.info("worker_ends", worker=self.leases.worker)
@@ -96,6 +108,12 @@ class WorkerLoop:
             OSError: The disk failed; the jobs that were not finished wait again.
             DBAPIError: The database failed; they wait again once their lease has run out.
         """
+        drawn = self._draw(claims)
+        if drawn is not None:
+            self._keep(drawn)
+
+    def _draw(self, claims: Sequence[Claim]) -> _Drawn | None:
+        """Draw these jobs; None where nothing is to be kept. The pulse beats until it is."""
         requests: list[Request] = []
         readable: list[Claim] = []
         for claim in claims:
@@ -105,40 +123,53 @@ class WorkerLoop:
             except InputError as error:
                 self._refuse(claim, error)
         if not readable:
-            return
-        with Pulse(self.leases, readable, self.stopping) as pulse:
+            return None
+        pulse = Pulse(self.leases, readable, self.stopping)
+        pulse.start()
+        try:
+            drawings = self.engine.draw(requests, pulse.note, pulse.should_stop)
+        except Stopped:
+            pulse.stop()
+            self.leases.release(readable)  # those that were cancelled have ended already
+            return None
+        except Exception as error:
             try:
-                drawings = self.engine.draw(requests, pulse.note, pulse.should_stop)
-            except Stopped:
-                self.leases.release(readable)  # those that were cancelled have ended already
-                return
-            except Exception as error:
                 self._recover(readable, error)
-                return
-            start = time.perf_counter()
-            try:
-                self._keep(readable, drawings)
-            except OSError:
-                self.leases.release(readable)  # those that were finished have ended already
-                raise
-        # The engine's own seconds, since loading a network happens once and not for every batch.
-        seconds = max(drawing.seconds for drawing in drawings) + time.perf_counter() - start
-        cost = sum(claim.cost for claim in readable)
+            finally:
+                pulse.stop()
+            return None
+        return _Drawn(claims=readable, drawings=drawings, pulse=pulse)
+
+    def _keep(self, drawn: _Drawn) -> None:
+        """Put the pictures on disk and record them; see `work` for what is raised."""
+        start = time.perf_counter()
+        try:
+            for claim, drawing in zip(drawn.claims, drawn.drawings, strict=True):
+                self._keep_one(claim, drawing)
+        except OSError:
+            self.leases.release(drawn.claims)  # those that were finished have ended already
+            raise
+        finally:
+            drawn.pulse.stop()
+        # The engine's own seconds, since loading a network happens once and not for every batch;
+        # the next batch is drawn while this one is kept, so the longer of the two is what counts.
+        drawing_seconds = max(drawing.seconds for drawing in drawn.drawings)
+        seconds = max(drawing_seconds, time.perf_counter() - start)
+        cost = sum(claim.cost for claim in drawn.claims)
         self.leases.measured(self.capabilities.model, cost, seconds)
 
-    def _keep(self, claims: Sequence[Claim], drawings: Sequence[Drawing]) -> None:
-        for claim, drawing in zip(claims, drawings, strict=True):
-            if claim.id not in self.leases.held([claim]):
-                continue
-            rows = results.write(self.settings.data_dir, claim, drawing.pictures)
-            is_recorded = self.leases.finish(
-                claim, rows, unknown_words=drawing.unknown_words, seconds=drawing.seconds
-            )
-            if not is_recorded:
-                log.warning("too_late", job=claim.id, lease=claim.lease)
-                results.remove(self.settings.data_dir, rows)
-            else:
-                log.info("job_done", job=claim.id, request_id=claim.request_id)
+    def _keep_one(self, claim: Claim, drawing: Drawing) -> None:
+        if claim.id not in self.leases.held([claim]):
+            return
+        rows = results.write(self.settings.data_dir, claim, drawing.pictures)
+        is_recorded = self.leases.finish(
+            claim, rows, unknown_words=drawing.unknown_words, seconds=drawing.seconds
+        )
+        if not is_recorded:
+            log.warning("too_late", job=claim.id, lease=claim.lease)
+            results.remove(self.settings.data_dir, rows)
+        else:
+            log.info("job_done", job=claim.id, request_id=claim.request_id)
 
     def _recover(self, claims: Sequence[Claim], error: Exception) -> None:
         """After the engine failed: find out by drawing alone whose fault it was, or end the one."""
@@ -167,8 +198,13 @@ class WorkerLoop:
         log.info("job_refused", job=claim.id, param=error.field)
 
 
+def _note_failure(error: BaseException, seconds: float) -> None:
+    reason = str(getattr(error, "orig", None) or error)
+    log.error("storage_failed", reason=reason, seconds=seconds)
+
+
 class Pulse:
-    """Keeps leases alive and tells progress while a batch is drawn; to be used as a context.
+    """Keeps leases alive and tells progress while a batch is drawn and kept.
 
     Args:
         leases: The worker's.
@@ -186,16 +222,12 @@ class Pulse:
         self._next_question = 0.0
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
-    def __enter__(self) -> Pulse:
+    def start(self) -> None:
+        """Begin to beat."""
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
+        """Beat no more."""
         self._over.set()
         self._thread.join()
 
@@ -227,6 +259,15 @@ class Pulse:
                     self.leases.report(self.claims, latest, _preview(self.claims[0], latest))
             except DBAPIError as error:  # the next beat may succeed; if none does, the lease ends
                 log.error("beat_failed", reason=str(error.orig))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Drawn:
+    """A batch whose pictures are not on disk yet."""
+
+    claims: Sequence[Claim]
+    drawings: Sequence[Drawing]
+    pulse: Pulse
 
 
 def request_of(claim: Claim, data_dir: Path) -> Request:

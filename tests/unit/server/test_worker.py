@@ -15,7 +15,7 @@ from nonette.cli.worker import _end
 from nonette.core.errors import InputError
 from nonette.core.flat import FlatEngine
 from nonette.provenance.encode import read
-from nonette.server import disk
+from nonette.server import disk, results
 from nonette.server.worker import WorkerLoop
 
 
@@ -281,3 +281,60 @@ def test_a_worker_drains_no_longer_than_it_may(loop, queue, wish):
     thread.join(5)
     assert not thread.is_alive() and engine.steps < 80
     assert queue.look(view.id).state == "waiting"
+
+
+def test_the_next_batch_is_drawn_while_one_is_kept(database, settings, queue, wish, monkeypatch):
+    """Keeping the first waits for the second to begin: one after the other would never end."""
+    begun, order = [threading.Event(), threading.Event()], []
+
+    class Watched(FlatEngine):
+        def draw(self, requests, on_progress=None, should_stop=None):
+            begun[len(order)].set()
+            order.append("drawn")
+            return super().draw(requests, on_progress, should_stop)
+
+    one = settings.model_copy(update={"batch_jobs": 1})
+    loop = WorkerLoop(Watched(native_size=(16, 16)), database, one)
+    write = results.write
+
+    def slow(data_dir, claim, pictures):
+        if claim.id == views[0].id:
+            assert begun[1].wait(20)
+        return write(data_dir, claim, pictures)
+
+    monkeypatch.setattr(results, "write", slow)
+    views = [queue.submit(wish("a")), queue.submit(wish("b"))]
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    limit = time.monotonic() + 40
+    while any(queue.look(view.id).state != "done" for view in views):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    loop.draining.set()
+    thread.join(10)
+    assert not thread.is_alive() and order == ["drawn", "drawn"]
+
+
+def test_a_disk_that_fails_while_the_next_batch_is_drawn_loses_nothing(
+    database, settings, queue, wish, monkeypatch
+):
+    loop = WorkerLoop(FlatEngine(native_size=(16, 16)), database, settings)
+    write, failures = disk.write, []
+
+    def full(path, content):
+        if len(failures) < 2:
+            failures.append(path)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(disk, "write", full)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    views = [queue.submit(wish(owner)) for owner in "abc"]
+    limit = time.monotonic() + 40
+    while any(queue.look(view.id).state != "done" for view in views):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    loop.draining.set()
+    thread.join(10)
+    assert not thread.is_alive() and len(failures) == 2
