@@ -19,7 +19,7 @@ from nonette.core.errors import NonetteError
 from nonette.server import logs
 from nonette.server.app import create_app
 from nonette.server.hub import Hub
-from nonette.server.protocol import HurriedProtocol
+from nonette.server.protocol import HurriedProtocol, raise_limit
 from nonette.server.settings import Settings, load
 from nonette.server.supervisor import SOCKET
 
@@ -50,6 +50,7 @@ class Server(uvicorn.Server):
 def main(settings: Settings, descriptor: int) -> None:
     """Answer on a listening socket until told to stop."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    HurriedProtocol.most_connections = raise_limit()
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -48,8 +48,8 @@ class Database:
         options: dict[str, Any] = {"pool_size": 20, "max_overflow": 40, "pool_pre_ping": True}
         if self.is_sqlite:
             options = {
-                "pool_size": 20,
-                "max_overflow": 40,
+                "pool_size": 6,  # kept open; more are opened while they are needed
+                "max_overflow": 60,
                 "connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False},
             }
         try:

@@ -28,7 +28,7 @@ from nonette.server.views import JobView
 
 TICK = 0.1  # seconds between looks for changes
 OUTLOOK_SECONDS = 2.0  # between fresh positions and estimates for one who waits
-MOST_OUTLOOKS = 20  # told each tick; where more wait than that allows, each is told later
+MOST_OUTLOOKS = 10  # told each tick; where more wait than that allows, each is told later
 
 log = structlog.get_logger(__name__)
 

@@ -49,10 +49,12 @@ class Child:
     failures: int = 0
     next_start: float = 0.0
     has_been_steady: bool = field(default=False)
+    frozen_since: float | None = None
 
     def start(self) -> None:
         """Start it; its standard input stays open as long as this process lives."""
         self.started = time.monotonic()
+        self.frozen_since = None
         self.process = subprocess.Popen(
             self.command,
             env={**os.environ, **self.environment},
@@ -137,6 +139,7 @@ class Supervisor:
             child.has_been_steady |= now - child.started > STEADY_SECONDS
             status = child.process.poll()
             if status is None:
+                self._end_if_frozen(child, now)
                 continue
             if status == MISUSED and not child.has_been_steady:
                 raise InputError(child.name, "not started", "it must be; its message is above")
@@ -146,6 +149,20 @@ class Supervisor:
             wait = min(most, FIRST_BACK_OFF * 2.0 ** min(child.failures - 1, 10))
             log.error("child_ended", child=child.name, status=status, seconds=wait)
             child.process, child.next_start = None, now + wait
+
+    def _end_if_frozen(self, child: Child, now: float) -> None:
+        """Kill a process that was stopped for longer than a lease lasts.
+
+        Its jobs are others' by then, and it may hold the lock that all who write wait for.
+        """
+        assert child.process is not None
+        if not is_stopped(child.process.pid):
+            child.frozen_since = None
+        elif child.frozen_since is None:
+            child.frozen_since = now
+        elif now - child.frozen_since > self.settings.lease_seconds:
+            log.error("child_frozen", child=child.name, seconds=round(now - child.frozen_since))
+            child.process.kill()
 
     def _end(self) -> None:
         """Tell all to end, again when told again, and kill what does not."""
@@ -210,3 +227,11 @@ def lock_folder(data_dir: Path) -> IO[str]:
         file.close()
         raise NonetteError(f"{data_dir} is another running server's; choose --data-dir") from error
     return file
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped, as by SIGSTOP; never known where there is no `/proc`."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False

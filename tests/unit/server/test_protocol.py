@@ -86,3 +86,22 @@ def test_a_body_that_drips_is_answered_408(address):
 def test_a_job_of_an_ordinary_caller_is_accepted(address):
     url = f"http://{address[0]}:{address[1]}/api/jobs"
     assert httpx2.post(url, json={"prompt": "a fox"}).status_code == 202
+
+
+def test_idle_connections_make_room_for_others_where_there_are_too_many(address, monkeypatch):
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 20)
+    monkeypatch.setattr(protocol.HurriedProtocol, "most_connections", 20)
+    url = f"http://{address[0]}:{address[1]}"
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(address)) for _ in range(30)]
+        assert httpx2.get(f"{url}/healthz").status_code == 200
+        for connection in idle:
+            connection.settimeout(5 if connection in idle[:11] else 0.05)
+        assert [connection.recv(1) for connection in idle[:11]] == [b""] * 11
+        for connection in idle[11:]:  # those who came late are still welcome
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+        kept = idle[-1]
+        kept.settimeout(10)
+        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200")

@@ -33,6 +33,11 @@ def test_a_job_is_drawn_and_its_picture_served(server):
     assert content.startswith(b"\x89PNG")
 
 
+def test_workers_step_back_for_the_api(server):
+    niceness = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in server.pids().items()}
+    assert niceness["worker flat 1"] == max(10, niceness["api"])
+
+
 def test_the_api_that_is_killed_comes_back_with_its_jobs_and_takes_no_worker_along(server):
     before = server.pids()
     job = server.submit(key="once")
@@ -51,6 +56,14 @@ def test_a_worker_that_is_killed_is_started_again_and_takes_no_api_along(server)
     os.kill(before["worker flat 1"], signal.SIGKILL)
     job = server.submit()
     assert server.ended(job["id"])["state"] == "done"
+    assert server.pids()["api"] == before["api"]
+
+
+def test_a_worker_that_is_frozen_for_longer_than_a_lease_is_replaced(server):
+    before = server.pids()
+    os.kill(before["worker flat 1"], signal.SIGSTOP)  # perhaps in the middle of a write
+    until(lambda: server.pids()["worker flat 1"] != before["worker flat 1"], most=60)
+    assert server.ended(server.submit()["id"])["state"] == "done"
     assert server.pids()["api"] == before["api"]
 
 
