@@ -97,7 +97,7 @@ def downscaled(large: Tensor, size: int) -> Tensor:
 
 def upscaled(small: Tensor, size: int) -> Tensor:
     """(R, 3, h, w) → (R, 3, size, size), as upsamplers read small pictures."""
-    return F.interpolate(small, (size, size), mode="bicubic").clamp(-1, 1)
+    return F.interpolate(small, (size, size), mode="bicubic", antialias=True)
 
 
 def augmented(large: Tensor, sigma: float | Tensor, noise: Tensor) -> Tensor:
