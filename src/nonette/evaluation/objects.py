@@ -57,18 +57,20 @@ def drawn(engine: Engine, world: World, count: int, seed: int = 0) -> Pictures:
         count: Pictures an object, 1 to 64.
         seed: Of the first object's first picture; every picture has its own.
     """
-    pictures = {}
-    for place, (name, key) in enumerate(keys(world).items()):
-        request = Request(
+    requests = [
+        Request(
             prompt=sentence(key, world.languages[0]),
             num_pictures=count,
             candidates=count,
             seed=seed + place * count,
             ranks=False,
         )
-        (drawing,) = engine.draw([request])
-        pictures[name] = np.stack([picture.pixels for picture in drawing.pictures])
-    return pictures
+        for place, key in enumerate(keys(world).values())
+    ]
+    return {
+        name: np.stack([picture.pixels for picture in drawing.pictures])
+        for name, drawing in zip(world.objects, engine.draw(requests), strict=True)
+    }
 
 
 def rendered(world: World, count: int, size: int) -> Pictures:
