@@ -133,6 +133,7 @@ def test_candidates_are_chosen_and_gone_on_with(begin, server):
     )
     page.get_by_role("button", name="Go on with this one").click()
     assert page.locator(".steps .tile").count() == 2
+    assert "board" in page.evaluate("document.activeElement.className")
     assert f"picture={job['results'][1]['id']}" in page.url
     assert not marked(page).any()
     stroke(page, (0.1, 0.1), (0.2, 0.2))

@@ -74,6 +74,19 @@ def test_the_four_sides_are_drawn_and_the_picture_stays(extending, server):
     assert (whole[:32, 64:] != 255).any(axis=2).all()
 
 
+def test_a_reload_finds_the_extension_and_goes_on_with_it(extending):
+    page = extending
+    page.get_by_role("button", name="On the left").click()
+    run(page, "a wide field")
+    candidates(page, 4)
+    page.reload()
+    candidates(page, 4)
+    page.get_by_role("button", name="Go on with this one").click()
+    assert page.evaluate("document.activeElement.className") == "frame"
+    page.locator(".modes").get_by_role("button", name="Enlarge").click()
+    assert "256×128" in page.locator("#edit-factor").inner_text()
+
+
 def test_the_frame_is_dragged_snaps_and_goes_beyond(extending, server):
     page = extending
     frame = page.locator(".frame")

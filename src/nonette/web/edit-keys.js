@@ -1,6 +1,6 @@
 /** Keys of the edit view, in one table; those of the brush and the frame are theirs while they have the focus. */
 
-import { choose, discard, keep, run } from "./editing/acts.js";
+import { cancel, choose, discard, keep, run } from "./editing/acts.js";
 import { session } from "./editing/session.js";
 import { isTyping } from "./dom.js";
 import { clear, grow, invert, redo, undo } from "./elements/edit-tools.js";
@@ -16,6 +16,7 @@ export const EDIT_SHORTCUTS = [
   { keys: ["Delete"], does: "edit.clear", run: () => clear() },
   { keys: [..."0123456789"], does: "keys.candidate", run: (key) => choose(Number(key) - 1) },
   { keys: ["k"], does: "edit.keep", run: () => keep() },
+  { keys: ["x"], does: "keys.cancel", run: () => cancel() },
   { keys: ["d"], does: "edit.discard", run: () => session.job.value && discard() },
   { keys: ["/"], does: "keys.sentence", run: () => document.getElementById("edit-sentence")?.focus() },
 ];

@@ -6,7 +6,7 @@ import { t } from "../i18n.js";
 import { isOpen, store } from "../store.js";
 import { firstFrame } from "./frame.js";
 import { moved } from "./geometry.js";
-import { candidate, current, maskOf, MODES, modelFor, obstacle, planOf, session } from "./session.js";
+import { candidate, current, layOf, maskOf, MODES, modelFor, obstacle, planOf, session } from "./session.js";
 import { wishOf } from "./wish.js";
 
 /** @typedef {import("./session.js").Mode} Mode */
@@ -90,12 +90,12 @@ export function keep() {
   if (!job || !picture || !step) return;
   const { id, url, width, height } = picture;
   const known = { url, name: id, width, height, prompt: session.prompt.value, kept: { job, picture } };
-  const next = stepOf({ ...known, filled: filledIn(step, picture) });
-  const corner = session.mode.value === "extend" ? planOf(step).whole : { x: 0, y: 0 };
-  const frame = moved(session.frame.value, -corner.x, -corner.y);
+  const { whole, filled } = layOf(step, job, picture);
+  const next = stepOf({ ...known, filled });
+  const frame = moved(session.frame.value, -whole.x, -whole.y);
   session.steps.value = [...session.steps.value.slice(0, session.at.value + 1), next];
   visit(session.steps.value.length - 1);
-  session.frame.value = frame;
+  if (session.mode.value === "extend") session.frame.value = frame;
   tell(t("edit.kept"));
 }
 
@@ -169,6 +169,7 @@ async function restore(job) {
 /** @param {Step} step @param {Mode} mode */
 function begin(step, mode) {
   stop();
+  for (const { file, url } of session.steps.value) if (file) URL.revokeObjectURL(url);
   store.failure.value = null;
   session.job.value = null;
   session.mode.value = mode;
@@ -188,19 +189,6 @@ function stepOf(known) {
   const { width, height } = known;
   const filled = known.filled ?? [{ x: 0, y: 0, width, height }];
   return { name: "", file: null, prompt: "", kept: null, ...known, filled };
-}
-
-/**
- * The parts of what a step became that hold a picture: an extension may leave some empty.
- * @param {Step} step
- * @param {api.Picture} picture
- * @returns {import("./geometry.js").Rect[] | undefined} undefined is all of it
- */
-function filledIn(step, { width, height }) {
-  if (session.mode.value === "edit") return step.filled;
-  const { whole, filled } = planOf(step);
-  const fits = session.mode.value === "extend" && whole.width === width && whole.height === height;
-  return fits ? filled : undefined;
 }
 
 /** @param {api.Job} job */

@@ -84,6 +84,22 @@ export function grid() {
 export const planOf = (step) =>
   growth({ x: 0, y: 0, width: step.width, height: step.height }, step.filled, session.frame.value);
 
+/**
+ * Where a picture that came back lies on the canvas of its step, and what of it holds a picture.
+ * @param {Step} step
+ * @param {Job} job
+ * @param {Picture} picture
+ * @returns {{whole: Rect, filled: Rect[]}}
+ */
+export function layOf(step, job, { width, height }) {
+  const { task, left = 0, top = 0 } = job.request;
+  const plan = planOf(step);
+  const isPatch = task === "edit" && plan.whole.width === width && plan.whole.height === height;
+  if (isPatch && session.mode.value === "extend") return plan;
+  const filled = task === "edit" ? step.filled : [{ x: 0, y: 0, width, height }];
+  return { whole: { x: -left || 0, y: -top || 0, width, height }, filled };
+}
+
 /** @returns {string} why it cannot run, in words; "" where it can */
 export function obstacle() {
   const step = current();

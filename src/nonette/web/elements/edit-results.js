@@ -35,9 +35,9 @@ class Results extends Panel {
         tiles,
         h("div", { class: "row" },
           button("cancel", "plain", isBusy, cancel),
-          button("edit.keep", "primary", () => hasResults() && candidate() !== undefined, keep),
+          button("edit.keep", "primary", () => hasResults() && candidate() !== undefined, () => toStage(keep)),
           button("again", "plain", () => !isBusy() && session.mode.value !== "enlarge", again),
-          button("edit.discard", "plain", () => !isBusy(), discard),
+          button("edit.discard", "plain", () => !isBusy(), () => toStage(discard)),
           save(() => candidate() && session.job.value ? { job: session.job.value, picture: /** @type {api.Picture} */ (candidate()) } : null)),
       ),
     ];
@@ -74,6 +74,14 @@ function candidates(job) {
     }, h("img", { src: url, alt: label }), place < 0 && h("span", { class: "tag", "aria-hidden": "true" }, () => t("edit.before")));
   };
   return [tile(-1, current()?.url ?? ""), ...job.results.map(({ url }, place) => tile(place, url))];
+}
+
+/** Do something that hides what was pressed, and put the focus where the work goes on. @param {() => void} action */
+function toStage(action) {
+  action();
+  const places = { edit: ".board", extend: ".frame", vary: "#edit-strength", enlarge: "#edit-factor" };
+  const place = document.querySelector(places[session.mode.value]);
+  if (place instanceof HTMLElement) place.focus({ preventScroll: true });
 }
 
 /** Others of the same. */

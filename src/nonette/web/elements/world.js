@@ -4,7 +4,7 @@ import { tell } from "../editing/acts.js";
 import { frameAt } from "../editing/frame.js";
 import { area, moved, snap, union, without } from "../editing/geometry.js";
 import { checks } from "../editing/mask.js";
-import { candidate, current, grid, planOf, session } from "../editing/session.js";
+import { candidate, current, grid, layOf, planOf, session } from "../editing/session.js";
 import { define, h, Panel } from "../dom.js";
 import { number, t } from "../i18n.js";
 import { effect, onEnd, signal } from "../signals.js";
@@ -66,9 +66,9 @@ class World extends Panel {
     const step = current();
     const { width, height } = this.#size.value;
     if (!step) return;
-    const plan = planOf(step);
-    const found = candidate();
-    const shown = found ? plan.whole : { x: 0, y: 0, width: step.width, height: step.height };
+    const [job, found] = [session.job.value, candidate()];
+    const lay = job && found ? layOf(step, job, found) : null;
+    const shown = lay?.whole ?? { x: 0, y: 0, width: step.width, height: step.height };
     if (!this.#isHeld.value) this.#view = fitted(union(shown, session.frame.value), session.frame.value, width, height);
     const { scale, x, y } = this.#view;
     const ratio = devicePixelRatio;
@@ -82,9 +82,9 @@ class World extends Panel {
     ]);
     pen.fillStyle = checks(pen, 12 * 48);
     if (this.#image.value) pen.drawImage(this.#image.value, ...on(shown));
-    const filled = found ? plan.filled.map((one) => moved(one, plan.whole.x, plan.whole.y)) : step.filled;
+    const filled = lay?.filled.map((one) => moved(one, shown.x, shown.y)) ?? step.filled;
     for (const gap of without(shown, filled)) pen.fillRect(...on(gap));
-    if (!found) for (const part of plan.toDraw) pen.fillRect(...on(part));
+    if (!lay) for (const part of planOf(step).toDraw) pen.fillRect(...on(part));
     const [left, top, across, down] = on(session.frame.value);
     Object.assign(frame.style, { left: `${left}px`, top: `${top}px`, width: `${across}px`, height: `${down}px` });
   }
