@@ -315,11 +315,12 @@ def test_what_fits_nothing_is_told(tmp_path, base, capsys):
     assert main(words) == 0
     out, err = capsys.readouterr()
     assert out.startswith("made new in")
-    assert "6 tensors fit nothing and were left out:" in err
+    assert "left out, since 6 tensors fit nothing here:" in err
     assert {line.strip() for line in err.splitlines()[1:]} == {*odd, *dora, "lora_te_x.hada_w1_a"}
     record = read(store.find("new")).settings["adapters"]
     assert record[0]["strength"] == 0.5 and len(record[0]["sha256"]) == 64
-    assert "a.safetensors" in read(store.find("new")).card
+    card = read(store.find("new")).card
+    assert card.startswith("# new\n") and "a.safetensors" in card
 
 
 BAD = {

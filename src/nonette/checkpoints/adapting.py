@@ -270,7 +270,8 @@ def _write_texts(
     )
     added = f"\nMade of {checkpoint.name} with:\n\n| kind | file | strength | SHA-256 |\n"
     added += f"| --- | --- | --- | --- |\n{rows}"
-    _replace(partial / "card.md", f"{checkpoint.card.rstrip()}\n{added}")
+    card = checkpoint.card.replace(f"# {checkpoint.name}\n", f"# {name}\n", 1)
+    _replace(partial / "card.md", f"{card.rstrip()}\n{added}")
 
 
 def _replace(path: Path, text: str) -> None:

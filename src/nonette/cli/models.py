@@ -163,7 +163,8 @@ def adapt_model(
     )
     words = checkpoints.read(folder).settings.get("words", {})
     for path, keys in unmatched.items():
-        typer.echo(f"nonette: {path}: {len(keys)} tensors fit nothing and were left out:", err=True)
+        count = "1 tensor fits" if len(keys) == 1 else f"{len(keys)} tensors fit"
+        typer.echo(f"nonette: {path}: left out, since {count} nothing here:", err=True)
         for key in keys:
             typer.echo(f"  {key}", err=True)
     if as_json:
