@@ -66,7 +66,7 @@ class LiveServer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.end()
+        self.end(90)
 
     def _answers(self, path: str) -> bool:
         """Whether it answers well; on a busy machine a first answer may take very long."""

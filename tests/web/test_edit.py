@@ -355,6 +355,7 @@ def test_an_edit_is_cancelled(begin, slow):
     stroke(page, (0.3, 0.5), (0.6, 0.5))
     run(page, "a slow door")
     page.wait_for_selector("text=Yours is the next to be drawn.")
+    page.locator(".results").get_by_text("Nobody is there to draw at the moment.").wait_for()
     page.locator("nonette-edit").get_by_role("button", name="Cancel").click()
     page.wait_for_selector("text=Cancelled.")
     page.get_by_role("button", name="Back to the picture").click()

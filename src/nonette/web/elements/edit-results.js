@@ -6,9 +6,11 @@ import { candidate, current, session } from "../editing/session.js";
 import { left } from "../commands.js";
 import { define, h, Panel } from "../dom.js";
 import { t } from "../i18n.js";
-import { effect, onEnd, untracked } from "../signals.js";
+import { effect, onEnd, signal, untracked } from "../signals.js";
 import { isOpen, store } from "../store.js";
 import { headline } from "./status.js";
+
+const UNMANNED_MS = 4000; // a job that waits longer than this asks whether anyone is there to draw
 
 class Results extends Panel {
   build() {
@@ -20,6 +22,8 @@ class Results extends Panel {
       if (session.job.value?.state === "running" && total) bar.value = done / total;
       else bar.removeAttribute("value");
     });
+    const isUnmanned = unmanned();
+    const hint = () => (!isBusy() ? "" : session.isLost.value ? t("lost") : isUnmanned.value ? t("unmanned") : "");
     const tiles = h("div", { class: "candidates", role: "group", "aria-label": () => t("edit.candidates"), hidden: () => !hasResults() });
     effect(() => {
       const job = session.job.value;
@@ -30,7 +34,7 @@ class Results extends Panel {
         h("p", { class: "state", role: "status", text: () => headline(session.job.value) }),
         bar,
         h("p", { class: "about", hidden: () => !isBusy() }, () => (session.job.value ? left(session.job.value) : "")),
-        h("p", { class: "warn", role: "status", hidden: () => !session.isLost.value || !isBusy() }, () => t("lost")),
+        h("p", { class: "warn", role: "status", hidden: () => !hint(), text: hint }),
         sheet(),
         tiles,
         h("div", { class: "row" },
@@ -42,6 +46,23 @@ class Results extends Panel {
       ),
     ];
   }
+}
+
+/** Whether the job waits and nobody is there to draw it. */
+function unmanned() {
+  const is = signal(false);
+  effect(() => {
+    is.value = false;
+    if (session.job.value?.state !== "waiting") return;
+    let isWanted = true;
+    const ask = () => api.isReady().then((isReady) => isWanted && (is.value = !isReady), () => {});
+    const timer = setTimeout(ask, UNMANNED_MS);
+    onEnd(() => {
+      isWanted = false;
+      clearTimeout(timer);
+    });
+  });
+  return is;
 }
 
 /** The candidates as far as they are drawn. */
