@@ -46,6 +46,10 @@ UNREADABLE = (  # what Pillow raises at damaged and hostile files
 )
 
 
+class NoRecord(InputError):
+    """A picture that Nonette can read, and that says nothing of having been drawn by it."""
+
+
 def format_of(path: str | os.PathLike[str], field: str = "path") -> Format:
     """The format that the ending of a file's name asks for.
 
@@ -122,7 +126,8 @@ def read(content: bytes) -> dict[str, Any]:
     known of it.
 
     Raises:
-        InputError: It is no PNG, WebP or JPEG picture, or has no record.
+        InputError: It is no PNG, WebP or JPEG picture.
+        NoRecord: It is one, and has no record.
     """
     info = _info(content)
     text = info.get(KEYWORD)
@@ -130,7 +135,7 @@ def read(content: bytes) -> dict[str, Any]:
         packet = info.get("xmp")
         text = xmp.read(packet) if isinstance(packet, bytes) else None
     if text is None or len(text) > MAX_RECORD_CHARACTERS:
-        raise InputError("picture", _size(content), "it has no settings of Nonette in it")
+        raise NoRecord("picture", _size(content), "it has no settings of Nonette in it")
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -208,6 +208,11 @@ class Accounts:
                 why = {"code": "account_suspended", "message": "The account was suspended."}
                 end(session, job, tables.CANCELLED, version, why)
 
+    def change_tier(self, account_id: str, tier: str) -> None:
+        """Let an account have what another tier has, from now on."""
+        with self.database.write() as session:
+            session.execute(update(Account).where(Account.id == account_id).values(tier=tier))
+
     def open_session(self, account_id: str) -> str:
         """Sign the account in and give the cookie's token."""
         token, now = secrets.token_urlsafe(32), time.time()

@@ -42,6 +42,8 @@ class Kept:
     created_at: float
     is_favourite: bool
     title: str
+    tells_prompt: bool
+    maker: str
     published_at: float | None
     is_hidden: bool
 
@@ -117,19 +119,35 @@ class Album:
         *,
         is_favourite: bool | None = None,
         title: str | None = None,
+        tells_prompt: bool | None = None,
+        maker: str | None = None,
         is_published: bool | None = None,
     ) -> Kept:
         """Mark, name, publish or take back a picture; None leaves it as it is.
+
+        Args:
+            owner: Whose it is.
+            picture_id: Which.
+            is_favourite: Whether it is marked.
+            title: What the gallery calls it.
+            tells_prompt: Whether the gallery tells its prompt.
+            maker: Who the gallery says made it.
+            is_published: Whether the gallery shows it.
 
         Raises:
             ApiError: 404; 403 for publishing what an operator has taken down.
         """
         with self.database.write() as session:
             row = find(session, owner, picture_id)
-            if is_favourite is not None:
-                row.is_favourite = is_favourite
-            if title is not None:
-                row.title = title
+            plain = {
+                "is_favourite": is_favourite,
+                "title": title,
+                "tells_prompt": tells_prompt,
+                "maker": maker,
+            }
+            for name, value in plain.items():
+                if value is not None:
+                    setattr(row, name, value)
             if is_published and row.is_hidden:
                 message = "An operator has taken this picture down; it cannot be published."
                 raise ApiError(403, message, code="picture_taken_down")
@@ -174,9 +192,23 @@ class Album:
                 )
                 session.add(row)
         except IntegrityError as error:
-            message = "You have a collection of that name."
-            raise ApiError(409, message, code="name_taken", param="name") from error
+            raise _name_taken() from error
         return Folder(id=row.id, name=row.name, created_at=row.created_at, pictures=())
+
+    def rename_collection(self, owner: str, collection_id: str, name: str) -> Folder:
+        """Give a collection another name.
+
+        Raises:
+            ApiError: 404; 409 where the owner has another of this name.
+        """
+        try:
+            with self.database.write() as session:
+                row = _collection(session, owner, collection_id)
+                row.name = name
+                session.flush()
+                return _folder(session, row)
+        except IntegrityError as error:
+            raise _name_taken() from error
 
     def delete_collection(self, owner: str, collection_id: str) -> None:
         """Forget a collection; its pictures stay.
@@ -236,6 +268,8 @@ def kept(row: PictureRow, job: Job) -> Kept:
         created_at=row.created_at,
         is_favourite=row.is_favourite,
         title=row.title,
+        tells_prompt=row.tells_prompt,
+        maker=row.maker,
         published_at=row.published_at,
         is_hidden=row.is_hidden,
     )
@@ -254,6 +288,10 @@ def _collection(session: Session, owner: str, collection_id: str) -> Collection:
     if row is None or row.owner != owner:
         raise not_found("collection", collection_id)
     return row
+
+
+def _name_taken() -> ApiError:
+    return ApiError(409, "You have a collection of that name.", code="name_taken", param="name")
 
 
 def _folder(session: Session, row: Collection) -> Folder:

@@ -1,7 +1,8 @@
 """What others may see: the gallery, share links, and what people say against a picture.
 
-A published picture shows its title, model and seed, never its prompt or owner. What an operator
-takes down leaves the gallery and every share at once and cannot come back.
+A published picture shows its title, model and seed, its prompt and its maker where the owner says
+so, and never its owner. A share tells no prompt. What an operator takes down leaves the gallery and
+every share at once and cannot come back.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, select
 
@@ -22,7 +23,12 @@ KEEP, REMOVE = "keep", "remove"
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A picture as others see it."""
+    """A picture as others see it.
+
+    Attributes:
+        prompt: None where it is not told.
+        maker: Who made it, as they would have it; "" where they do not say.
+    """
 
     number: int
     id: str
@@ -34,6 +40,8 @@ class Shown:
     format: str
     path: str
     published_at: float | None
+    prompt: str | None = None
+    maker: str = ""
 
 
 class Gallery:
@@ -45,7 +53,7 @@ class Gallery:
     def published(self, *, before: float | None = None, limit: int = 50) -> list[Shown]:
         """The gallery, newest first; `before` is the `published_at` to go on at."""
         query = (
-            select(PictureRow, Job.model)
+            select(PictureRow, Job)
             .join(Job, Job.id == PictureRow.job_id)
             .where(PictureRow.published_at.is_not(None), ~PictureRow.is_hidden)
             .order_by(PictureRow.published_at.desc())
@@ -54,7 +62,7 @@ class Gallery:
         if before is not None:
             query = query.where(PictureRow.published_at < before)
         with self.database.read() as session:
-            return [_shown(row, model) for row, model in session.execute(query)]
+            return [_published(row, job) for row, job in session.execute(query)]
 
     def one(self, picture_id: str) -> Shown:
         """A published picture.
@@ -63,7 +71,7 @@ class Gallery:
             ApiError: 404.
         """
         query = (
-            select(PictureRow, Job.model)
+            select(PictureRow, Job)
             .join(Job, Job.id == PictureRow.job_id)
             .where(PictureRow.id == picture_id, PictureRow.published_at.is_not(None))
         )
@@ -71,7 +79,7 @@ class Gallery:
             found = session.execute(query.where(~PictureRow.is_hidden)).first()
         if found is None:
             raise not_found("picture", picture_id)
-        return _shown(*found)
+        return _published(*found)
 
     def share(self, owner: str, job_id: str, days: float | None) -> Share:
         """Make a link by which anybody may see the pictures of a job of the owner.
@@ -184,6 +192,11 @@ class Gallery:
                 row.is_hidden, row.published_at = True, None
                 session.execute(delete(Share).where(Share.job_id == row.job_id))
             return report
+
+
+def _published(row: PictureRow, job: Job) -> Shown:
+    prompt = job.request["prompt"] if row.tells_prompt else None
+    return replace(_shown(row, job.model), prompt=prompt, maker=row.maker)
 
 
 def _shown(row: PictureRow, model: str) -> Shown:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from nonette.server.errors import try_later
@@ -112,14 +112,21 @@ def spend(session: Session, now: float, lane: str, tier: Tier) -> None:
 
 def pictures_of_the_day(session: Session, lane: str) -> int:
     """The pictures that the lane asked for in the last 24 hours and got or may still get."""
+    query = select(func.sum(Job.num_pictures)).where(Job.lane == lane, _is_charged_today())
+    return int(session.scalar(query) or 0)
+
+
+def charged_today(session: Session) -> dict[str, int]:
+    """The same of every lane that asked for any."""
+    query = select(Job.lane, func.sum(Job.num_pictures)).where(_is_charged_today())
+    return {lane: int(count) for lane, count in session.execute(query.group_by(Job.lane))}
+
+
+def _is_charged_today() -> ColumnElement[bool]:
     is_charged = Job.state.not_in((FAILED, REFUSED)) & or_(
         Job.state != CANCELLED, Job.started_at.is_not(None)
     )
-    since = time.time() - DAY_SECONDS
-    query = select(func.sum(Job.num_pictures)).where(
-        Job.lane == lane, Job.created_at > since, is_charged
-    )
-    return int(session.scalar(query) or 0)
+    return is_charged & (Job.created_at > time.time() - DAY_SECONDS)
 
 
 def _tokens(bucket: Bucket | None, now: float, tier: Tier) -> float:

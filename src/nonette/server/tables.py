@@ -140,7 +140,9 @@ class PictureRow(Base):
     Attributes:
         place: 0 is the best match.
         path: Relative to the data folder.
-        title: What its owner calls it in the gallery; the prompt is not told there.
+        title: What its owner calls it in the gallery.
+        tells_prompt: Whether the gallery tells the prompt, too.
+        maker: Who the gallery says made it; "" for nobody.
         published_at: Since when it is in the gallery, or None.
         is_hidden: Taken down by an operator; it cannot be published or shared again.
     """
@@ -168,6 +170,8 @@ class PictureRow(Base):
     created_at: Mapped[float]
     is_favourite: Mapped[bool] = mapped_column(default=False)
     title: Mapped[str] = mapped_column(default="")
+    tells_prompt: Mapped[bool] = mapped_column(default=False)
+    maker: Mapped[str] = mapped_column(default="")
     published_at: Mapped[float | None] = mapped_column(index=True)
     is_hidden: Mapped[bool] = mapped_column(default=False)
 

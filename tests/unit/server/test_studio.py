@@ -110,6 +110,32 @@ def test_the_gallery_shows_what_is_published_without_prompt_and_owner(studio):
     assert studio.get(shown["url"]).status_code == 404
 
 
+def test_the_gallery_tells_sentence_and_maker_where_they_are_to_be_told(studio):
+    ann = person(studio)
+    (one,) = draw(studio, ann, "a public fox")
+    told = {"is_published": True, "tells_prompt": True, "maker": "Ann of the hill"}
+    ann.patch(f"/api/pictures/{one['id']}", json=told)
+    (shown,) = studio.get("/api/gallery").json()["data"]
+    assert (shown["prompt"], shown["maker"]) == ("a public fox", "Ann of the hill")
+    link = ann.post("/api/shares", json={"job": one["job_id"]}).json()["url"]
+    assert "public" not in studio.get(link).text and "hill" not in studio.get(link).text
+    ann.patch(f"/api/pictures/{one['id']}", json={"tells_prompt": False, "maker": ""})
+    (shown,) = studio.get("/api/gallery").json()["data"]
+    assert (shown["prompt"], shown["maker"]) == (None, "")
+
+
+def test_a_collection_gets_another_name_unless_it_is_taken(studio):
+    ann, eve = person(studio), person(studio, "Eve")
+    foxes, cats = (
+        ann.post("/api/collections", json={"name": name}).json()["id"] for name in ("Foxes", "Cats")
+    )
+    assert ann.patch(f"/api/collections/{foxes}", json={"name": " Owls "}).json()["name"] == "Owls"
+    taken = ann.patch(f"/api/collections/{cats}", json={"name": "Owls"})
+    assert (taken.status_code, taken.json()["error"]["code"]) == (409, "name_taken")
+    assert eve.patch(f"/api/collections/{foxes}", json={"name": "Eve's"}).status_code == 404
+    assert [one["name"] for one in ann.get("/api/collections").json()["data"]] == ["Cats", "Owls"]
+
+
 def test_a_gallery_for_those_who_are_let_in(studio, tmp_path):
     settings = load(
         data_dir=tmp_path / "data", models=("flat",), host="0.0.0.0", gallery_is_public=False

@@ -115,8 +115,14 @@ def save_sheet(job_id: str, caption: UploadFile, house: Inside, caller: Asker) -
 
 @router.post("/recall")
 def recall(picture: UploadFile, caller: Asker) -> dict[str, Any]:
-    """What a file of Nonette says of how it was drawn: settings to draw it again with."""
-    return encode.read(picture.file.read())
+    """What a file of Nonette says of how it was drawn: settings to draw it again with.
+
+    A picture that says nothing is answered 422 with the code `no_settings`.
+    """
+    try:
+        return encode.read(picture.file.read())
+    except encode.NoRecord as error:
+        raise ApiError(422, str(error), code="no_settings", param="picture") from error
 
 
 @router.post("/judgement")

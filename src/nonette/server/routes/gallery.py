@@ -24,7 +24,7 @@ Category = Literal[
 
 
 class ShownAnswer(BaseModel):
-    """A picture as others see it: no prompt, no owner."""
+    """A picture as others see it: without its owner; the prompt where the owner tells it."""
 
     id: str
     url: str
@@ -34,6 +34,8 @@ class ShownAnswer(BaseModel):
     width: int
     height: int
     published_at: float | None
+    prompt: str | None
+    maker: str
 
 
 class ShownList(BaseModel):

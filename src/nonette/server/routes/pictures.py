@@ -40,6 +40,8 @@ class PictureAnswer(BaseModel):
     created_at: float
     is_favourite: bool
     title: str
+    tells_prompt: bool
+    maker: str
     published_at: float | None
     is_hidden: bool
 
@@ -59,9 +61,11 @@ class PictureChange(BaseModel):
     is_favourite: bool | None = None
     is_published: bool | None = None
     title: str | None = Field(default=None, max_length=200)
+    tells_prompt: bool | None = None
+    maker: str | None = Field(default=None, max_length=100)
 
 
-class NewCollection(BaseModel):
+class CollectionName(BaseModel):
     """A name for pictures that belong together."""
 
     model_config = ConfigDict(extra="forbid")
@@ -156,9 +160,18 @@ def list_collections(house: Inside, caller: Asker) -> CollectionList:
 
 
 @router.post("/collections", status_code=201)
-def new_collection(wish: NewCollection, house: Inside, caller: Asker) -> CollectionAnswer:
+def new_collection(wish: CollectionName, house: Inside, caller: Asker) -> CollectionAnswer:
     """Make an empty collection."""
     return _collection(house.album.new_collection(caller.owner, wish.name.strip()))
+
+
+@router.patch("/collections/{collection_id}")
+def rename_collection(
+    collection_id: str, wish: CollectionName, house: Inside, caller: Asker
+) -> CollectionAnswer:
+    """Give a collection another name."""
+    name = wish.name.strip()
+    return _collection(house.album.rename_collection(caller.owner, collection_id, name))
 
 
 @router.delete("/collections/{collection_id}", status_code=204)
