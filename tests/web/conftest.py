@@ -11,6 +11,7 @@ import pytest
 from live_server import LiveServer
 from nonette.core.errors import Stopped
 from nonette.core.flat import FlatEngine
+from nonette.server.accounts import Accounts
 from nonette.server.database import Database
 from nonette.server.settings import load
 from nonette.server.worker import WorkerLoop
@@ -42,6 +43,60 @@ def browser():
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     with LiveServer(tmp_path_factory.mktemp("studio")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A server of a file's own."""
+    with LiveServer(tmp_path_factory.mktemp("house")) as server:
+        yield server
+
+
+@pytest.fixture
+def empty(house):
+    """That server, as if nobody had drawn anything on it."""
+    for job in house.client.get("/api/jobs").json()["data"]:
+        house.client.delete(f"/api/jobs/{job['id']}")
+    for one in house.client.get("/api/collections").json()["data"]:
+        house.client.delete(f"/api/collections/{one['id']}")
+    return house
+
+
+@pytest.fixture(scope="session")
+def crowded(tmp_path_factory):
+    """A server on which every room has something in it; its tests only look."""
+    with LiveServer(tmp_path_factory.mktemp("crowded")) as server:
+        post, patch = server.client.post, server.client.patch
+        jobs = [server.ended(server.submit(one)["id"]) for one in ("a red fox", "two green hills")]
+        ids = [picture["id"] for job in jobs for picture in job["results"]]
+        long_name = "Foxes and whatever else lives between the hills and the sea"
+        folder = post("/api/collections", json={"name": long_name}).json()["id"]
+        server.client.put(f"/api/collections/{folder}/pictures/{ids[0]}")
+        shown = {"is_published": True, "tells_prompt": True, "maker": "Ada", "title": "One"}
+        for picture in ids[::3]:
+            patch(f"/api/pictures/{picture}", json=shown | {"is_favourite": True})
+        patch(f"/api/pictures/{ids[3]}", json={"tells_prompt": False, "title": ""})
+        what = {"category": "rights", "message": "A copy. " * 20, "contact": "eve@example.org"}
+        post(f"/api/gallery/{ids[0]}/report", json=what)
+        post("/api/waitlist", json={"name": "Mary", "email": "mary@example.org"})
+        wish = {"name": "Ada Lovelace", "email": "ada.lovelace.of.ockham.park@example.org"}
+        account = post("/api/admin/accounts", json=wish).json()
+        post(f"/api/admin/accounts/{account['account']}/keys", json={"name": "phone"})
+        post(f"/api/admin/keys/{account['key'].split('-')[2]}/revoke")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def closed(tmp_path_factory):
+    """A server that wants keys, with a link to pictures for others."""
+    with LiveServer(tmp_path_factory.mktemp("closed"), api_keys="always") as server:
+        accounts = Accounts(Database(load(data_dir=server.data_dir, models=("flat",)).url))
+        key = accounts.new_key(accounts.add("Ada"))
+        accounts.database.close()
+        server.client.headers["Authorization"] = f"Bearer {key}"
+        job = server.ended(server.submit("shown to others")["id"])
+        server.token = server.client.post("/api/shares", json={"job": job["id"]}).json()["token"]
         yield server
 
 

@@ -112,8 +112,8 @@ def overview(database: Database, settings: Settings) -> Overview:
         first = session.scalar(select(func.min(Job.created_at)).where(Job.state == WAITING))
         return Overview(
             models=models,
-            ended_today=dict(session.execute(ended).tuples().all()),
-            accounts=dict(session.execute(states).tuples().all()),
+            ended_today=dict(session.execute(ended).all()),
+            accounts=dict(session.execute(states).all()),
             pictures=_count(session, PictureRow.number.is_not(None)),
             published=_count(session, PictureRow.published_at.is_not(None)),
             open_reports=_count(session, Report.decision.is_(None)),

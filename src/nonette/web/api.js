@@ -76,12 +76,12 @@ function kindOf(status, code) {
 
 /**
  * @param {string} path
- * @param {"GET" | "POST" | "PATCH" | "DELETE"} [method]
+ * @param {"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} [method]
  * @param {unknown} [body] JSON
  * @param {Record<string, string>} [headers]
  * @returns {Promise<any>}
  */
-async function json(path, method = "GET", body, headers = {}) {
+export async function json(path, method = "GET", body, headers = {}) {
   const options = body === undefined ? { method, headers } : {
     method,
     headers: { "Content-Type": "application/json", ...headers },
@@ -91,13 +91,24 @@ async function json(path, method = "GET", body, headers = {}) {
   return response.status === 204 ? null : response.json();
 }
 
+/**
+ * What is answered with a file.
+ * @param {string} path
+ * @param {unknown} body JSON
+ * @returns {Promise<Blob>}
+ */
+export async function blob(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  return (await ask(path, { method: "POST", headers, body: JSON.stringify(body) })).blob();
+}
+
 /** @param {string} language @returns {Promise<Record<string, any>>} */
 export const catalogue = (language) => json(new URL(`locales/${language}.json`, import.meta.url).href);
 
-/** @returns {Promise<{kind: string}>} */
+/** @returns {Promise<{kind: string, is_operator: boolean}>} */
 export const session = () => json("/api/session");
 
-/** @param {string} key @returns {Promise<{kind: string}>} */
+/** @param {string} key @returns {Promise<{kind: string, is_operator: boolean}>} */
 export const signIn = (key) => json("/api/session", "POST", { key });
 
 /** @returns {Promise<Model[]>} */
@@ -127,11 +138,12 @@ export const cancel = (id) => json(`/api/jobs/${encodeURIComponent(id)}/cancel`,
 
 /**
  * One's own pictures, newest first.
- * @param {{search: string, favourites: boolean, before?: number, limit: number}} wanted
+ * @param {{search: string, favourites: boolean, collection?: string, before?: number, limit: number}} wanted
  * @returns {Promise<Kept[]>}
  */
-export async function pictures({ search, favourites, before, limit }) {
+export async function pictures({ search, favourites, collection, before, limit }) {
   const query = new URLSearchParams({ search, favourites: String(favourites), limit: String(limit) });
+  if (collection) query.set("collection", collection);
   if (before !== undefined) query.set("before", String(before));
   return (await json(`/api/pictures?${query}`)).data;
 }

@@ -16,8 +16,9 @@ effect(() => keep("tells", String(store.tells.value)));
 addEventListener("popstate", () => commands.arrive());
 
 try {
-  const { kind } = await api.session();
+  const { kind, is_operator } = await api.session();
   store.isLocal.value = kind === "local";
+  store.isOperator.value = is_operator;
   if (new URLSearchParams(location.search).has("share")) await commands.arrive();
   else if (kind === "none") store.needsKey.value = true;
   else {

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { duration, keep, t } from "./i18n.js";
-import { chosenModel, isOpen, store } from "./store.js";
+import { chosenModel, isOpen, store, VIEWS } from "./store.js";
 
 const MAX_RANDOM_SEED = 2 ** 32;
 const MAX_SEED = 2 ** 53 - 1;
@@ -200,21 +200,9 @@ export function use(settings) {
   document.getElementById("sentence")?.focus();
 }
 
-/** Read the settings out of a picture's file. @param {Blob} file */
-export async function recall(file) {
-  store.failure.value = null;
-  try {
-    const record = await api.recall(file);
-    use(record);
-    say(t(typeof record.prompt === "string" ? "recall.done" : "recall.wordless"));
-  } catch (failure) {
-    fail(failure);
-  }
-}
-
 /** @param {string} key */
 export async function signIn(key) {
-  await api.signIn(key);
+  store.isOperator.value = (await api.signIn(key)).is_operator;
   store.needsKey.value = false;
   store.failure.value = null;
   store.isLocal.value = false;
@@ -253,7 +241,7 @@ export function paint(theme) {
   else document.documentElement.dataset.theme = theme;
 }
 
-/** Make the address name what is shown. @param {string | {job?: string, view?: "history" | "edit"}} place */
+/** Make the address name what is shown. @param {string | {job?: string, view?: string}} place */
 export function go(place) {
   const query = new URLSearchParams(place).toString();
   const address = query ? `?${query}` : location.pathname;
@@ -270,8 +258,8 @@ export async function arrive() {
     store.shared.value = await api.shared(token).catch(() => []);
     return;
   }
-  const view = query.get("view");
-  if (view === "history" || view === "edit") store.view.value = view;
+  const view = VIEWS.find((one) => one === query.get("view"));
+  if (view && view !== "draw") store.view.value = view;
   else {
     store.view.value = "draw";
     if (!id) clear();

@@ -6,7 +6,7 @@ import { EDIT_SHORTCUTS, withControl } from "./edit-keys.js";
 import { placed } from "./editing/acts.js";
 import { signal } from "./signals.js";
 import * as share from "./share.js";
-import { store } from "./store.js";
+import { store, VIEWS } from "./store.js";
 
 /** Whether the table of keys is shown. */
 export const isTableOpen = signal(false);
@@ -63,7 +63,7 @@ export function listen() {
 const isModal = () => document.querySelector("dialog[open]") !== null;
 
 function toSentence() {
-  if (store.view.value !== "draw") turn();
+  if (store.view.value !== "draw") turn("draw");
   const field = document.getElementById("sentence");
   if (field instanceof HTMLTextAreaElement) {
     field.focus();
@@ -78,11 +78,11 @@ function enlarge(place) {
 
 /**
  * To a view; without a name, to the earlier pictures, or from there to drawing.
- * @param {"draw" | "edit" | "history"} [name]
+ * @param {typeof VIEWS[number]} [name]
  */
 export function turn(name = store.view.value === "history" ? "draw" : "history") {
   const job = store.job.value;
-  const places = { draw: job ? { job: job.id } : {}, edit: placed(), history: /** @type {const} */ ({ view: "history" }) };
-  commands.go(places[name]);
+  const drawn = job ? { job: job.id } : {};
+  commands.go(name === "draw" ? drawn : name === "edit" ? placed() : { view: name });
   store.view.value = name;
 }

@@ -26,13 +26,17 @@ export async function saveSheet() {
   const job = store.job.value;
   if (!job?.results.length) return;
   try {
-    const content = await api.sheet(job, await caption(job));
-    const address = URL.createObjectURL(content);
-    download(address, `${slug(job.request.prompt)}.png`);
-    setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    saveBlob(await api.sheet(job, await caption(job)), `${slug(job.request.prompt)}.png`);
   } catch (failure) {
     fail(failure);
   }
+}
+
+/** Save what the page holds as a file. @param {Blob} content @param {string} name */
+export function saveBlob(content, name) {
+  const address = URL.createObjectURL(content);
+  download(address, name);
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 /** Put an address that shows the job into the clipboard: one for others, where there are others. */

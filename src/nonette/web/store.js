@@ -6,6 +6,11 @@ import { signal } from "./signals.js";
 /** @typedef {import("./api.js").Job} Job */
 /** @typedef {import("./api.js").Failure} Failure */
 
+/** The views that have a place in the header; operators alone see the last. */
+export const VIEWS = /** @type {const} */ (["draw", "edit", "history", "gallery", "operator"]);
+
+/** @typedef {typeof VIEWS[number] | "shared"} View */
+
 export const store = {
   /** What is asked for; fields are as the person typed them, "" leaves one to the model. */
   prompt: signal(""),
@@ -24,9 +29,10 @@ export const store = {
 
   /** Whether the server serves the person at its own machine, whose links need no sharing. */
   isLocal: signal(true),
+  /** Whether the person looks after others. */
+  isOperator: signal(false),
 
-  /** @type {Signal<"draw" | "edit" | "history" | "shared">} */
-  view: signal(/** @type {"draw" | "edit" | "history" | "shared"} */ ("draw")),
+  view: signal(/** @type {View} */ ("draw")),
   /** What somebody else's link shows. */
   shared: signal(/** @type {import("./api.js").Picture[]} */ ([])),
   /** The job on the page. @type {Signal<Job | null>} */

@@ -20,7 +20,7 @@ class Grid extends Panel {
     effect(() => {
       const job = store.job.value;
       const count = job?.request.num_pictures ?? 9;
-      const stage = `${job?.id} ${job?.results.length ? "done" : "open"} ${count}`;
+      const stage = `${job?.id} ${job?.results.length ?? 0} ${count}`;
       grid.dataset.state = job?.state ?? "empty";
       if (stage === shown) return;
       shown = stage;

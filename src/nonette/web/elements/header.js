@@ -5,7 +5,7 @@ import { define, h, icon, Panel } from "../dom.js";
 import { keep, language, read, speak, t } from "../i18n.js";
 import { isTableOpen, turn } from "../keys.js";
 import { signal } from "../signals.js";
-import { store } from "../store.js";
+import { store, VIEWS } from "../store.js";
 
 const SUN = "M12 7a5 5 0 1 0 0 10 5 5 0 0 0 0-10ZM12 1v3M12 20v3M1 12h3M20 12h3M4.2 4.2l2.1 2.1M17.7 17.7l2.1 2.1M4.2 19.8l2.1-2.1M17.7 6.3l2.1-2.1";
 const MOON = "M20 14.5A8.5 8.5 0 1 1 9.5 4a7 7 0 0 0 10.5 10.5Z";
@@ -35,11 +35,11 @@ class Header extends Panel {
       const drawn = icon(ICONS[one]);
       themeButton.append(h("span", { hidden: () => theme.value !== one }, drawn));
     }
-    const view = (/** @type {"draw" | "edit" | "history"} */ name) =>
+    const view = (/** @type {typeof VIEWS[number]} */ name) =>
       h(
         "button",
         {
-          type: "button", class: "tab",
+          type: "button", class: "tab", hidden: () => name === "operator" && !store.isOperator.value,
           "aria-current": () => (store.view.value === name ? "page" : null),
           onclick: () => store.view.value !== name && turn(name),
         },
@@ -50,7 +50,7 @@ class Header extends Panel {
         "header",
         { class: "header" },
         h("a", { class: "brand", href: "/", "aria-label": "Nonette" }, mark(), h("span", {}, "Nonette")),
-        h("nav", { "aria-label": () => t("views") }, view("draw"), view("edit"), view("history")),
+        h("nav", { "aria-label": () => t("views") }, ...VIEWS.map(view)),
         h(
           "div",
           { class: "tools" },

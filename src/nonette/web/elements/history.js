@@ -1,24 +1,29 @@
-/** What one has drawn on this server, newest first; found again by words of its sentence. */
+/** What one has drawn on this server, newest first; found again by words, marks and collections. */
 
 import * as api from "../api.js";
 import * as commands from "../commands.js";
 import { define, h, Panel } from "../dom.js";
 import { moment, t, titleOf } from "../i18n.js";
+import { ask, changed, room } from "../rooms.js";
 import { effect, onEnd, signal } from "../signals.js";
 import { store } from "../store.js";
+import { collectionBar } from "./collections.js";
+import { selection, selectionBar } from "./selection.js";
 
 const AT_ONCE = 90; // pictures
 const PAUSE_MS = 250; // between the last letter of a search and the search
 
+/** @typedef {{search: string, favourites: boolean, collection?: string, before?: number}} Wanted */
+
 class History extends Panel {
   #search = signal("");
   #isFavourites = signal(false);
+  #collection = signal("");
   /** @type {import("../signals.js").Signal<api.Kept[]>} */
   #found = signal(/** @type {api.Kept[]} */ ([]));
   #isLoading = signal(false);
   #hasMore = signal(false);
-  /** The job that is about to be deleted. */
-  #doomed = signal("");
+  #asked = 0;
 
   build() {
     const search = h("input", {
@@ -26,15 +31,16 @@ class History extends Panel {
       placeholder: () => t("history.placeholder"), oninput: () => (this.#search.value = search.value),
     });
     effect(() => {
-      const wanted = { search: this.#search.value, favourites: this.#isFavourites.value };
+      const wanted = this.#wanted();
+      void room.changes.value;
       if (store.view.value !== "history") return;
       const timer = setTimeout(() => this.#load(wanted), wanted.search ? PAUSE_MS : 0);
       onEnd(() => clearTimeout(timer));
     });
     const list = h("div", { class: "groups", "aria-busy": () => String(this.#isLoading.value) });
-    effect(() => list.replaceChildren(...this.#groups().map((group) => this.#group(group))));
+    effect(() => list.replaceChildren(...this.#groups().map(group)));
     const isEmpty = () => !this.#isLoading.value && !this.#found.value.length;
-    const isFiltered = () => Boolean(this.#search.value) || this.#isFavourites.value;
+    const isFiltered = () => Boolean(this.#search.value || this.#collection.value) || this.#isFavourites.value;
     return [
       h("h1", {}, () => t("history.title")),
       h(
@@ -46,34 +52,47 @@ class History extends Panel {
           type: "button", class: "plain", "aria-pressed": () => String(this.#isFavourites.value),
           onclick: () => (this.#isFavourites.value = !this.#isFavourites.value),
         }, "★ ", () => t("history.favourites")),
+        h("button", {
+          type: "button", class: "plain", "aria-pressed": () => String(selection.isOn.value),
+          onclick: () => (selection.isOn.value ? selection.end() : selection.begin()),
+        }, () => t("choose")),
       ),
+      collectionBar(this.#collection),
       h("p", { class: "about", role: "status", hidden: () => !isEmpty() },
         () => t(isFiltered() ? "history.none" : "history.empty")),
       list,
       h("button", {
         type: "button", class: "plain", hidden: () => !this.#hasMore.value, onclick: () => this.#more(),
       }, () => t("history.more")),
-      this.#question(),
+      selectionBar(this.#found, this.#collection),
     ];
   }
 
-  /** @param {{search: string, favourites: boolean, before?: number}} wanted */
+  /** @returns {Wanted} */
+  #wanted() {
+    return {
+      search: this.#search.value, favourites: this.#isFavourites.value, collection: this.#collection.value,
+    };
+  }
+
+  /** @param {Wanted} wanted */
   async #load(wanted) {
+    const turn = ++this.#asked; // an answer that is overtaken by a later question is dropped
     this.#isLoading.value = true;
     try {
       const next = await api.pictures({ ...wanted, limit: AT_ONCE });
+      if (turn !== this.#asked) return;
       this.#found.value = wanted.before === undefined ? next : [...this.#found.value, ...next];
       this.#hasMore.value = next.length === AT_ONCE;
     } catch (failure) {
       commands.fail(failure);
     } finally {
-      this.#isLoading.value = false;
+      if (turn === this.#asked) this.#isLoading.value = false;
     }
   }
 
   #more() {
-    const last = this.#found.value.at(-1);
-    this.#load({ search: this.#search.value, favourites: this.#isFavourites.value, before: last?.number });
+    this.#load({ ...this.#wanted(), before: this.#found.value.at(-1)?.number });
   }
 
   /** @returns {api.Kept[][]} the pictures found, those of one job together, the best of it first */
@@ -85,54 +104,36 @@ class History extends Panel {
     }
     return [...groups.values()].map((group) => group.sort((a, b) => a.number - b.number));
   }
+}
 
-  /** @param {api.Kept[]} group */
-  #group(group) {
-    const [{ created_at, job_id }] = group;
-    const prompt = titleOf(group[0]);
-    return h(
-      "section",
-      { "aria-label": prompt },
-      h("h2", {}, prompt),
-      h(
-        "div",
-        { class: "row" },
-        h("span", { class: "about" }, () => moment(created_at)),
-        h("button", {
-          type: "button", class: "quiet", "aria-label": () => t("history.delete.of", { prompt }),
-          onclick: () => (this.#doomed.value = job_id),
-        }, () => t("history.delete")),
-      ),
-      h("div", { class: "strip" }, ...group.map((kept, place) => thumbnail(kept, place, group.length))),
-    );
-  }
-
-  /** Deleting is for good, so it is asked about. */
-  #question() {
-    const yes = async () => {
-      const id = this.#doomed.value;
-      if (await commands.remove(id)) {
-        this.#found.value = this.#found.value.filter(({ job_id }) => job_id !== id);
+/** @param {api.Kept[]} pictures of one job */
+function group(pictures) {
+  const [{ created_at, job_id }] = pictures;
+  const prompt = titleOf(pictures[0]);
+  const doom = () =>
+    ask({
+      text: t("history.delete.sure"),
+      yes: t("history.delete"),
+      act: async () => {
+        if (!(await commands.remove(job_id))) return;
+        changed();
         commands.say(t("history.deleted"));
-      }
-      dialog.close();
-    };
-    const dialog = h(
-      "dialog",
-      { class: "sheet", "aria-labelledby": "delete-title", onclose: () => (this.#doomed.value = "") },
-      h("h2", { id: "delete-title" }, () => t("history.delete.sure")),
-      h(
-        "div",
-        { class: "row" },
-        h("button", { type: "button", class: "plain", onclick: () => dialog.close() }, () => t("history.keep")),
-        h("button", { type: "button", class: "primary", onclick: yes }, () => t("history.delete")),
-      ),
-    );
-    effect(() => {
-      if (this.#doomed.value && !dialog.open) dialog.showModal();
+      },
     });
-    return dialog;
-  }
+  return h(
+    "section",
+    { "aria-label": prompt },
+    h("h2", {}, prompt),
+    h(
+      "div",
+      { class: "row" },
+      h("span", { class: "about" }, () => moment(created_at)),
+      h("button", {
+        type: "button", class: "quiet", "aria-label": () => t("history.delete.of", { prompt }), onclick: doom,
+      }, () => t("history.delete")),
+    ),
+    h("div", { class: "strip" }, ...pictures.map((kept, place) => thumbnail(kept, place, pictures.length))),
+  );
 }
 
 /**
@@ -144,10 +145,13 @@ const thumbnail = (kept, place, count) =>
   h(
     "button",
     {
-      type: "button", class: kept.is_favourite ? "tile is-favourite" : "tile",
+      type: "button",
+      class: () => ["tile", kept.is_favourite && "is-favourite", kept.published_at && "is-published",
+        selection.has(kept.id) && "is-chosen"].filter(Boolean).join(" "),
       "aria-label": () => t("tile", { place: place + 1, count, prompt: titleOf(kept) })
-        + (kept.is_favourite ? ` ★ ${t("favourite")}` : ""),
-      onclick: () => commands.revisit(kept),
+        + (kept.is_favourite ? ` ★ ${t("favourite")}` : "") + (kept.published_at ? `, ${t("published")}` : ""),
+      "aria-pressed": () => (selection.isOn.value ? String(selection.has(kept.id)) : null),
+      onclick: () => (selection.isOn.value ? selection.turn(kept.id) : commands.revisit(kept)),
     },
     h("img", {
       src: kept.url, alt: titleOf(kept), loading: "lazy", decoding: "async",

@@ -4,6 +4,7 @@ import { define, h, Panel } from "../dom.js";
 import { number, t } from "../i18n.js";
 import { effect } from "../signals.js";
 import { chosenModel, store } from "../store.js";
+import "./drop.js";
 
 const TIMES = [2, 4, 8];
 const MOST_CANDIDATES = 512;
@@ -57,6 +58,7 @@ class More extends Panel {
           field("size", "", size),
           h("div", { class: "field", hidden: () => store.models.value.length < 2 },
             h("label", { for: "model" }, () => t("model")), model),
+          h("div", { class: "wide" }, document.createElement("nonette-drop")),
           h("div", { class: "check wide" }, tells, h("label", { for: "tells" }, () => t("tells"))),
         ),
       ),

@@ -9,6 +9,7 @@ import { MODES } from "../editing/session.js";
 import { effect, onEnd, signal } from "../signals.js";
 import * as share from "../share.js";
 import { store } from "../store.js";
+import "./keep.js";
 
 const LEFT = "M15 5l-7 7 7 7";
 const RIGHT = "M9 5l7 7-7 7";
@@ -58,6 +59,7 @@ class Viewer extends Panel {
           ...MODES.map((mode) =>
             h("button", { type: "button", class: "plain", onclick: () => toEdit(mode) }, () => t(`edit.mode.${mode}`))),
         ),
+        document.createElement("nonette-keep"),
         h(
           "details",
           { class: "more" },
