@@ -57,7 +57,7 @@ class Header extends Panel {
           h(
             "button",
             {
-              type: "button", class: "quiet", lang: other, "aria-label": () => t("language.other"),
+              type: "button", class: "quiet", lang: other, "aria-label": () => `${other().toUpperCase()}, ${t("language.other")}`,
               title: () => t("language.other"),
               onclick: () => speak(other()).then(() => keep("language", language.value), commands.fail),
             },

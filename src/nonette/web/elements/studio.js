@@ -39,6 +39,7 @@ class Studio extends Panel {
         "main",
         { id: "main", tabindex: "-1" },
         h("div", { class: "draw", hidden: () => !isDrawing() },
+          h("h1", { class: "unseen" }, () => t("view.draw")),
           ...["sentence", "trouble", "status", "grid", "actions"].map((name) => element(`nonette-${name}`))),
         h("div", { class: "editing", hidden: () => store.view.value !== "edit" }, element("nonette-edit")),
         ...["history", "gallery", "operator"].map((name) =>
