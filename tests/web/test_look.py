@@ -38,16 +38,16 @@ def saved(page, action):
 def test_arrow_keys_go_through_the_enlarged_pictures(drawn):
     drawn.locator("button.tile").nth(1).click()
     assert place(drawn) == "Picture 2 of 9"
-    first = drawn.locator("dialog img").get_attribute("src")
+    first = drawn.locator("nonette-viewer img").get_attribute("src")
     drawn.keyboard.press("ArrowRight")
     assert place(drawn) == "Picture 3 of 9"
-    assert drawn.locator("dialog img").get_attribute("src") != first
+    assert drawn.locator("nonette-viewer img").get_attribute("src") != first
     drawn.keyboard.press("Home")
     drawn.keyboard.press("ArrowLeft")
     assert place(drawn) == "Picture 9 of 9"
-    assert drawn.locator("dialog img").get_attribute("alt") == "two grey donkeys"
+    assert drawn.locator("nonette-viewer img").get_attribute("alt") == "two grey donkeys"
     drawn.keyboard.press("Escape")
-    drawn.wait_for_selector("dialog.viewer", state="hidden")
+    drawn.wait_for_selector("nonette-viewer dialog", state="hidden")
     assert drawn.evaluate("document.activeElement.className") == "tile"
 
 
@@ -58,7 +58,7 @@ def test_a_swipe_turns_the_picture(open_page, server):
     page.locator("button.tile").first.click()
     page.evaluate(
         """() => {
-          const dialog = document.querySelector("dialog.viewer");
+          const dialog = document.querySelector("nonette-viewer dialog");
           const touch = (x) => new Touch({identifier: 1, target: dialog, clientX: x, clientY: 200});
           dialog.dispatchEvent(new TouchEvent("touchstart", {touches: [touch(300)]}));
           dialog.dispatchEvent(new TouchEvent("touchend", {changedTouches: [touch(120)]}));
@@ -69,9 +69,9 @@ def test_a_swipe_turns_the_picture(open_page, server):
 
 def test_details_draw_the_picture_again(drawn):
     drawn.keyboard.press("3")
-    drawn.locator("dialog summary").click()
-    seed = drawn.locator("dialog dd").first.inner_text()
-    command = drawn.locator("dialog pre").inner_text()
+    drawn.locator("nonette-viewer summary").click()
+    seed = drawn.locator("nonette-viewer dd").first.inner_text()
+    command = drawn.locator("nonette-viewer pre").inner_text()
     assert f"--seed {seed}" in command and command.endswith("-- 'two grey donkeys'")
     drawn.get_by_role("button", name="Use its settings").click()
     assert drawn.input_value("#seed") == seed
@@ -193,7 +193,7 @@ def test_nothing_is_wider_than_the_window(open_page, server, width):
     pictures(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("button.tile").first.click()
-    box = page.locator("dialog.viewer").bounding_box()
+    box = page.locator("nonette-viewer dialog").bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
