@@ -38,7 +38,7 @@ class History extends Panel {
       onEnd(() => clearTimeout(timer));
     });
     const list = h("div", { class: "groups", "aria-busy": () => String(this.#isLoading.value) });
-    effect(() => list.replaceChildren(...this.#groups().map(group)));
+    effect(() => list.replaceChildren(...this.#groups().map((one) => group(one, this.#forget))));
     const isEmpty = () => !this.#isLoading.value && !this.#found.value.length;
     const isFiltered = () => Boolean(this.#search.value || this.#collection.value) || this.#isFavourites.value;
     return [
@@ -95,6 +95,11 @@ class History extends Panel {
     this.#load({ ...this.#wanted(), before: this.#found.value.at(-1)?.number });
   }
 
+  /** No longer show the pictures of a job. @param {string} id */
+  #forget = (id) => {
+    this.#found.value = this.#found.value.filter(({ job_id }) => job_id !== id);
+  };
+
   /** @returns {api.Kept[][]} the pictures found, those of one job together, the best of it first */
   #groups() {
     /** @type {Map<string, api.Kept[]>} */
@@ -106,8 +111,11 @@ class History extends Panel {
   }
 }
 
-/** @param {api.Kept[]} pictures of one job */
-function group(pictures) {
+/**
+ * @param {api.Kept[]} pictures of one job
+ * @param {(id: string) => void} forget once they are deleted
+ */
+function group(pictures, forget) {
   const [{ created_at, job_id }] = pictures;
   const prompt = titleOf(pictures[0]);
   const doom = () =>
@@ -116,6 +124,7 @@ function group(pictures) {
       yes: t("history.delete"),
       act: async () => {
         if (!(await commands.remove(job_id))) return;
+        forget(job_id);
         changed();
         commands.say(t("history.deleted"));
       },
