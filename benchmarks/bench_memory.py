@@ -5,8 +5,9 @@
 
 A model of the published size with random weights in float16, as published, is written into a
 temporary folder (2 and 5 GiB); then `nonette draw` starts anew and its peak resident memory is what
-the kernel counted, mapped files included. Steps beyond the first take nothing more. Weights do not
-matter to memory; the type that they are drawn in does: bfloat16 where the processor multiplies it.
+the kernel (Linux) counted, mapped files included. Steps beyond the first take nothing more. Weights
+do not matter to memory; the type that they are drawn in does: bfloat16 where the processor
+multiplies it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -45,6 +45,13 @@ from nonette.text.published import (
 )
 
 LIMITS = {"sd-1.5": 6, "dalle-mega": 8}  # GiB that each is to stay within
+CHILD = """
+import sys
+from nonette.cli.main import main
+status = main(sys.argv[1:])
+print(open("/proc/self/status").read())
+sys.exit(status)
+"""
 TEXT = TextEncoderConfig(
     text=VIT_L_14.text, embedding_size=None, activation=VIT_L_14.activation, reads="last"
 )
@@ -64,13 +71,8 @@ def main(arguments: list[str] | None = None) -> None:
         words += ["-o", str(Path(scratch) / "cat.png")]
         words += ["--steps", "1"] if options.model == "sd-1.5" else []
         start = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "nonette.cli", *words],
-            check=True,
-            env=os.environ | {"OMP_NUM_THREADS": str(options.threads)},
-        )
+        peak = peak_of(words, options.threads)
         seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20  # GiB, of the largest
     report = {
         "model": options.model,
         "type": str(device.pick_dtype(torch.device("cpu"))).removeprefix("torch."),
@@ -80,6 +82,19 @@ def main(arguments: list[str] | None = None) -> None:
         "seconds": round(seconds, 1),
     }
     print(json.dumps(report))
+
+
+def peak_of(words: list[str], threads: int) -> float:
+    """GiB that `nonette` had in memory at its peak; what its parent had does not count."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *words],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+    )
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("VmHWM:")]
+    return int(line.split()[1]) / 2**20
 
 
 def write(folder: Path, model: str) -> None:
