@@ -284,7 +284,7 @@ def serving(model: str, folder: str):
             line = process.stdout.readline()
             assert line, open(f"{folder}/log").read()
             url = line.split()[-1]
-            asyncio.run(until_ready(url, time.monotonic() + 120))
+            asyncio.run(until_ready(url, time.monotonic() + 300))
             yield url
         finally:
             process.send_signal(signal.SIGTERM)

@@ -55,7 +55,7 @@ class LiveServer:
 
     def __enter__(self) -> LiveServer:
         path = "/healthz" if "0" in self.words else "/readyz"  # 0 workers are never ready
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + 180
         try:
             while not self._answers(path):
                 assert time.monotonic() < limit, self.log.read_text()
@@ -66,7 +66,7 @@ class LiveServer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.end(90)
+        self.end()
 
     def _answers(self, path: str) -> bool:
         """Whether it answers well; on a busy machine a first answer may take very long."""
@@ -76,14 +76,14 @@ class LiveServer:
             return False
 
     def _new_client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=30, trust_env=False)
+        return httpx2.Client(base_url=self.url, timeout=120, trust_env=False)
 
     def reconnect(self) -> None:
         """Drop the connections that are kept alive."""
         self.client.close()
         self.client = self._new_client()
 
-    def end(self, most: float = 30) -> int:
+    def end(self, most: float = 120) -> int:
         """SIGTERM, and the exit status; a test that takes too long fails."""
         self.client.close()
         with contextlib.suppress(ProcessLookupError):
@@ -112,7 +112,7 @@ class LiveServer:
         assert answer.status_code == 202, answer.text
         return answer.json()
 
-    def ended(self, job_id: str, most: float = 30) -> dict:
+    def ended(self, job_id: str, most: float = 120) -> dict:
         """The job once it has ended."""
         limit = time.monotonic() + most
         while True:

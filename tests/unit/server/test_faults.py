@@ -27,7 +27,7 @@ from nonette.server.tables import PictureRow
 WORKER = ROOT / "tests" / "frozen_worker.py"
 
 
-def until(condition, most=120):
+def until(condition, most=240):
     limit = time.monotonic() + most
     while not (found := condition()):
         assert time.monotonic() < limit
@@ -51,7 +51,7 @@ def worker(server, moment):
         process.send_signal(signal.SIGCONT)
         process.terminate()
         try:
-            process.wait(60)
+            process.wait(120)
         finally:
             process.kill()
             process.wait()
@@ -87,7 +87,7 @@ def test_a_frozen_workers_job_is_done_by_another_and_its_late_write_is_fenced(se
             if moment == "keeping":
                 until(lambda: "too_late" in events(server, moment))
             frozen.terminate()
-            assert frozen.wait(60) == 0
+            assert frozen.wait(120) == 0
     assert "job_done" not in events(server, moment)
     assert server.client.get(f"/api/jobs/{job}").json() == done
     database = sqlite3.connect(server.data_dir / "nonette.sqlite3")
