@@ -86,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        await anyio.to_thread.run_sync(database.fill)
         await anyio.to_thread.run_sync(house.desk.report)
         tasks = [
             asyncio.create_task(house.hub.run()),

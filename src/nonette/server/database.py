@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from nonette.core.errors import NonetteError
 from nonette.server.tables import Base
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+KEPT = 6  # connections to SQLite that stay open; more are opened while they are needed
 BUSY_SECONDS = 30.0  # how long a writer waits for another process's write
 UPGRADE_LOCK = 0x6E6F6E65  # "none": the number PostgreSQL knows our upgrade by
 BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -48,7 +49,7 @@ class Database:
         options: dict[str, Any] = {"pool_size": 20, "max_overflow": 40, "pool_pre_ping": True}
         if self.is_sqlite:
             options = {
-                "pool_size": 6,  # kept open; more are opened while they are needed
+                "pool_size": KEPT,
                 "max_overflow": 60,
                 "connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False},
             }
@@ -120,6 +121,12 @@ class Database:
                 verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
                 if verdict != "ok":
                     raise NonetteError(f"the database is damaged: {verdict}; restore a backup")
+
+    def fill(self) -> None:
+        """Open the connections that stay open, so that their number is the same from the start."""
+        with ExitStack() as stack:
+            for _ in range(KEPT):
+                stack.enter_context(self.engine.connect())
 
     def close(self) -> None:
         """Let every connection go."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 
 from nonette.server.errors import ApiError, unforeseen
 from nonette.server.metrics import Metrics
@@ -30,6 +31,7 @@ BODY_SECONDS, PIECE_SECONDS = 120.0, 20.0  # for a whole body, and for its next 
 DRAIN_BYTES, DRAIN_SECONDS = 64 << 20, 5.0  # of a refused body, read on and forgotten
 CLOSE = {"Connection": "close"}  # the rest of the body is not awaited
 GONE: Message = {"type": "http.disconnect"}
+LEFT = 499  # the status in the log of a caller who left before the answer
 QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines
 
 log = structlog.get_logger(__name__)
@@ -80,6 +82,7 @@ class Frame:
         try:
             await self._answer(scope, receive, send_framed)
         finally:
+            status = status or LEFT
             seconds = time.perf_counter() - start
             self.metrics.requests.labels(scope["method"], str(status)).inc()
             self.metrics.request_seconds.observe(seconds)
@@ -112,6 +115,9 @@ class Frame:
         exchange = _Exchange(receive, send, most)
         try:
             await self.app(scope, exchange.receive, exchange.send)
+        except ClientDisconnect:  # in the middle of the body, or so it looks once it was refused
+            if exchange.has_started:
+                raise
         except Exception as error:
             if exchange.has_started:
                 raise

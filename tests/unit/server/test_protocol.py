@@ -1,6 +1,7 @@
 """Slow callers over real sockets: they are put out in time, and others are served meanwhile."""
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -86,6 +87,18 @@ def test_a_body_that_drips_is_answered_408(address):
 def test_a_job_of_an_ordinary_caller_is_accepted(address):
     url = f"http://{address[0]}:{address[1]}/api/jobs"
     assert httpx2.post(url, json={"prompt": "a fox"}).status_code == 202
+
+
+def test_a_caller_who_hangs_up_in_the_middle_of_a_body_is_no_failure(address, log_lines):
+    head = b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(address) as connection:
+        connection.sendall(head + b"Content-Length: 900\r\n\r\n{")
+    limit = time.monotonic() + 20
+    while '"request"' not in log_lines.getvalue():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    (line,) = log_lines.getvalue().splitlines()
+    assert json.loads(line)["status"] == 499
 
 
 def test_idle_connections_make_room_for_others_where_there_are_too_many(address, monkeypatch):
