@@ -11,6 +11,7 @@ from PIL import Image
 
 from .conftest import wait_until
 from .test_draw import draw, pictures
+from .test_look import drop
 
 WIDTH, HEIGHT = 96, 64
 
@@ -397,3 +398,13 @@ def test_what_no_model_can_do_is_said(open_page, server):
     assert why.inner_text() == "No model on this server can repaint pictures."
     page.get_by_role("button", name="Enlarge").last.click()
     assert why.inner_text() == ""
+
+
+def test_a_picture_dropped_on_the_edit_view_is_edited(begin, server):
+    page = begin()
+    before = page.locator(".board img").get_attribute("src")
+    drop(page, png(picture(48, 48)))
+    page.wait_for_function(
+        "before => document.querySelector('.board img').getAttribute('src') !== before", arg=before
+    )
+    assert page.locator(".board canvas").evaluate("one => [one.width, one.height]") == [48, 48]
