@@ -26,6 +26,9 @@ check: .venv/test types  # lint, format, types, imports
 types:  # of the studio's modules, by TypeScript, which npx fetches
 	npx --yes --package=typescript@7.0.2 tsc --project src/nonette/web/jsconfig.json
 
+axe:  # the judge of the studio's accessibility, by npm; tests/web/test_axe.py asks it where it is there
+	npm install --prefix .venv/npm --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1
+
 bench: .venv/core  # the benchmarks, one after the other
 	set -e; for bench in benchmarks/bench_*.py; do .venv/bin/python $$bench; done
 
@@ -52,4 +55,4 @@ clean:  # everything that was installed or cached; runs/ stays
 	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,serve,import]'
 	@touch $@
 
-.PHONY: draw serve test check types bench train clean
+.PHONY: draw serve test check types axe bench train clean

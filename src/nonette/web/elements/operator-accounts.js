@@ -75,7 +75,7 @@ class Accounts extends Panel {
       this.#keys(one),
       one.state === "suspended"
         ? h("button", {
-          type: "button", class: "plain", "aria-label": t("waitlist.approve.of", { name: one.name }),
+          type: "button", class: "plain", "aria-label": `${t("accounts.again")}: ${one.name}`,
           onclick: () => this.#do(() => rooms.approve(one.id)),
         }, t("accounts.again"))
         : h("button", {
