@@ -57,7 +57,7 @@ class Settings:
     resolution: int
     data_seed: int = 1
     edge_weight: float = 1.0
-    kl_weight: float = 1e-3
+    kl_weight: float = 3e-3
     adversary_weight: float = 0.1
     feature_weight: float = 1.0
     adversary_from: float = 0.6

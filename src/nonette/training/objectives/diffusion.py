@@ -60,7 +60,7 @@ class Settings:
     resolution: int
     data_seed: int = 1
     dropped_captions: float = 0.1
-    masked_share: float = 0.3
+    masked_share: float = 0.2
     distinct: int = 0
     time_mean: float = 0.3
     time_spread: float = 1.0
