@@ -73,6 +73,9 @@ Seed = Annotated[
 Model = Annotated[
     str, typer.Option(help="A model's name, or the path of its folder. [default: scenes-ar]")
 ]
+EditingModel = Annotated[
+    str, typer.Option(help="A model's name, or the path of its folder. [default: scenes]")
+]
 Size = Annotated[
     str,
     typer.Option(

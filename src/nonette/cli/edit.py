@@ -38,7 +38,7 @@ def edit(
     output: Annotated[Path | None, options.output(OUTPUT)] = None,
     num_pictures: options.NumPictures = "9",
     seed: options.Seed = None,
-    model: options.Model = "",
+    model: options.EditingModel = "",
     candidates: options.Candidates = None,
     guidance: options.Guidance = None,
     steps: options.Steps = None,

@@ -28,7 +28,7 @@ def vary(
     output: Annotated[Path | None, options.output(OUTPUT)] = None,
     num_pictures: options.NumPictures = "9",
     seed: options.Seed = None,
-    model: options.Model = "",
+    model: options.EditingModel = "",
     size: options.Size = "auto",
     candidates: options.Candidates = None,
     guidance: options.Guidance = None,

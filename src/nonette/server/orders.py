@@ -94,7 +94,7 @@ def drawn_by(wish: Generation | Variation, house: House, **fields: Any) -> types
         ApiError: There is no such model, or the policy refuses the prompt.
         InputError: A value is beyond its limits, under the dialect's name.
     """
-    model = house.queue.model_name(wish.model or "")
+    model = house.queue.model_name(wish.model or "", fields["task"])
     capabilities = house.queue.models()[model] or {}
     values: dict[str, Any] = {
         "prompt": "",

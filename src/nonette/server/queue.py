@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from nonette.core.types import Task
 from nonette.server import admission, intake, outlook, retries, tables
 from nonette.server.database import Database
 from nonette.server.errors import ApiError, not_found
@@ -55,7 +56,7 @@ class Queue:
             ApiError: 404 for an unknown model, 409 for a key used with another body, 429 where the
                 queue or the owner's share of it is full, or the wait would be too long.
         """
-        wish = intake.named(wish, self.model_name(wish.request.model))
+        wish = intake.named(wish, self.model_name(wish.request.model, wish.request.task))
 
         def accept(session: Session, version: int) -> JobView:
             found = intake.earlier(session, self.database.clock(session), wish)
@@ -171,18 +172,30 @@ class Queue:
             known = {row.name: row.capabilities for row in session.scalars(select(Model))}
         return {name: known.get(name) for name in self.settings.models}
 
-    def model_name(self, name: str) -> str:
-        """The offered model that a request means by `name`; "" is the default.
+    def model_name(self, name: str, task: Task = "draw") -> str:
+        """The offered model that a request means by `name`.
+
+        "" is the first that does the task, as far as workers have told, else the first of all.
 
         Raises:
             ApiError: 404, `model_not_found`.
         """
         offered = self.settings.models
-        meant = self.settings.model_aliases.get(name, name) or offered[0]
+        meant = self.settings.model_aliases.get(name, name) or self._default(task)
         if meant not in offered:
             message = f"There is no model {meant[:60]!r}; choices: {', '.join(offered)}."
             raise ApiError(404, message, code="model_not_found", param="model")
         return meant
+
+    def _default(self, task: Task) -> str:
+        if task == "draw" or len(self.settings.models) == 1:
+            return self.settings.models[0]
+        able = (
+            name
+            for name, capabilities in self.models().items()
+            if capabilities is not None and task in capabilities["tasks"]
+        )
+        return next(able, self.settings.models[0])
 
     def changes_since(self, version: int | None) -> tuple[int, list[str]]:
         """The number of the last change, and the jobs changed after `version`; None is now."""

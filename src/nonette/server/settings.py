@@ -39,7 +39,9 @@ class Settings(BaseSettings):
         description="`postgresql://…` for PostgreSQL; empty is SQLite in the data folder.",
     )
     models: tuple[str, ...] = Field(
-        default=("scenes-ar",), min_length=1, description="Models offered; the first is default."
+        default=("scenes-ar", "scenes"),
+        min_length=1,
+        description="Models offered; the first that can do what is asked is the default.",
     )
     model_aliases: dict[str, str] = Field(
         default_factory=dict,

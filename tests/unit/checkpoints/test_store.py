@@ -72,3 +72,8 @@ def test_a_near_name_is_suggested(home: Path) -> None:
         store.find("scene-ar")
     with pytest.raises(InputError, match="choices: mine, scenes-ar"):
         store.find("stable-diffusion")
+
+
+def test_what_the_default_cannot_do_has_a_model_of_its_own() -> None:
+    assert {store.default_of(task) for task in ("draw", "enlarge")} == {store.DEFAULT}
+    assert {store.default_of(task) for task in ("edit", "extend", "vary")} == {store.EDITOR}

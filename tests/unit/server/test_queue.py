@@ -159,6 +159,20 @@ def test_input_beyond_the_models_tasks_is_refused(queue, wish, database):
         queue.submit(wish(task="vary", source=np.zeros((16, 16, 3), np.uint8)))
 
 
+def test_the_first_model_that_does_the_task_is_the_default(database, settings, wish):
+    queue = Queue(database, settings.model_copy(update={"models": ("talker", "flat")}))
+    edit = {"task": "vary", "source": np.zeros((16, 16, 3), np.uint8)}
+    assert queue.submit(wish(**edit)).model == "talker", "no worker has told yet"
+    with database.write() as session:
+        for name, tasks in (("talker", ["draw"]), ("flat", ["draw", "vary"])):
+            facts = {"tasks": tasks, "default_candidates": 9, "native_size": [16, 16]}
+            session.add(Model(name=name, capabilities=facts, seconds_per_candidate=0.5))
+    assert queue.submit(wish(**edit)).model == "flat"
+    assert queue.submit(wish()).model == "talker"
+    with pytest.raises(InputError, match="task"):
+        queue.submit(wish(**edit, model="talker"))
+
+
 def test_many_jobs_at_once_stand_where_each_stands_alone(queue, database, wish):
     """The walk along the queue is the fast path; one job at a time is its oracle."""
     with database.write() as session:
