@@ -46,7 +46,7 @@ TINY_NETWORK = dataclasses.replace(
 OBJECTIVE = "nonette.training.objectives.diffusion:DiffusionObjective"
 DRAWING = {
     "guidance": 3.0,
-    "steps": 20,
+    "steps": 12,
     "sampler": "dpmpp_2m",
     "candidates": 18,
     "num_seats": 9,
