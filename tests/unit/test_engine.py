@@ -246,11 +246,11 @@ def test_a_task_it_cannot_do_is_refused_with_the_models_that_can(
 ) -> None:
     monkeypatch.setenv("NONETTE_HOME", str(folder.parents[1]))
     request = Request(prompt="a cat", task="edit", source=noise(16, 16))
-    told = "tiny-ar can only draw and enlarge; models that can edit: flat$"
+    told = "tiny-ar can only draw and enlarge; models that can edit: flat, scenes$"
     with pytest.raises(InputError, match=told):
         engine.draw([request])
     monkeypatch.setattr(DalleMini, "tasks", ("draw", "vary"))
-    told = "tiny-ar can only draw and vary and enlarge; models that can extend: flat$"
+    told = "tiny-ar can only draw and vary and enlarge; models that can extend: flat, scenes$"
     with pytest.raises(InputError, match=told):
         engine.draw([Request(prompt="a cat", task="extend", source=noise(16, 16), left=1)])
 
@@ -287,7 +287,7 @@ def test_edits_reach_a_system_that_does_them_at_its_own_size(painter: LocalEngin
     source, mask = noise(100, 60), np.zeros((60, 100), bool)
     mask[20:26, 40:47] = True
     edit = Request(prompt="a cat", task="edit", source=source, mask=mask, num_pictures=2)
-    extend = Request(prompt="a cat", task="extend", source=noise(16, 16), top=8, num_pictures=2)
+    extend = Request(prompt="a cat", task="extend", source=noise(16, 16), top=8, feather=0)
     enlarge = Request(prompt="", task="enlarge", source=source, num_pictures=1)
     edited, enlarged, extended = painter.draw([edit, enlarge, extend])
     for job in Painter.jobs:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nonette.checkpoints import store
 from nonette.cli import _exam as options
 from nonette.cli import _files
+from nonette.cli._options import EditingModel
 from nonette.cli._progress import ProgressBar
 from nonette.core.errors import InputError
+from nonette.core.types import EXTENSION_FEATHER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +31,7 @@ SIDE_STEP = 32  # scenes are painted at multiples of it
 
 
 def edits(
-    model: options.Model = "",
+    model: EditingModel = "",
     judge: options.JudgeName = options.JUDGE,
     output: options.Output = None,
     seed: options.Seed = 0,
@@ -42,7 +45,7 @@ def edits(
     ] = 1,
     feather: Annotated[
         int, typer.Option(help="Pixels of a soft seam of the extensions.", min=0, max=64)
-    ] = 0,
+    ] = EXTENSION_FEATHER,
     threads: options.Threads = None,
     force: options.Force = False,
     as_json: options.AsJson = False,
@@ -56,7 +59,9 @@ def edits(
         from nonette.evaluation.prompts import CATEGORIES
 
         num_scenes = max(2, -(-number // len(CATEGORIES)))
-        room = options.open_room(model, judge, output, seed, num_scenes, threads)
+        room = options.open_room(
+            model or store.default_of("edit"), judge, output, seed, num_scenes, threads
+        )
         paths = {name: room.folder / name for name in (REPORT, NUMBERS, FILLED, EXTENDED)}
         for path in paths.values():
             _files.check(path, "--output", force)
@@ -71,7 +76,7 @@ def edits(
         shelf = Shelf(room.folder / "edits", room.album.engine, fingerprint=room.album.fingerprint)
         wish = {"candidates": candidates}
         fills = edit_trials.fillings(room.exam, size, number, wish)
-        soft = wish | ({"feather": feather} if feather else {})
+        soft = wish | {"feather": feather}
         extensions = edit_trials.extensions(room.exam, size, number, soft)
         filled = shelf.draw([trial.request for trial in fills], progress)
         extended = shelf.draw([trial.request for trial in extensions], progress)

@@ -107,7 +107,7 @@ Feather = Annotated[
     number(
         kind="PX",
         help="Fade what is new in over so many pixels beside what stays, 0 to 64.",
-        default="0",
+        default="6 of an extension, else 0",
     ),
 ]
 NoMetadata = Annotated[

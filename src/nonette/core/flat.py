@@ -185,7 +185,7 @@ class FlatEngine:
         if where is None:
             where = np.ones(picture.shape[:2], bool)
         painted = _mix(picture, colour, 1.0 if wish.strength is None else wish.strength)
-        return seams.blended(picture, painted, seams.ramp(where, wish.feather or 0))
+        return seams.blended(picture, painted, seams.ramp(where, wish.seam))
 
     def _colour(self, wish: Request, seed: int) -> np.ndarray:
         """The colour of the wish's candidate of that seed: uint8 (3,)."""

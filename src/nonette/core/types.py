@@ -25,6 +25,7 @@ MAX_SEED = 2**53 - 1  # the largest integer that JSON readers in browsers keep e
 MAX_RANDOM_SEED = 2**32  # of seeds drawn by lot: short enough to type again
 MAX_GUIDANCE = 100.0
 MAX_FEATHER = 64
+EXTENSION_FEATHER = 6  # where nothing says: steps across borders are then as in real scenes
 FACTOR, MAX_FACTOR = 2.0, 16.0  # of an enlargement: what it is where nothing says how large
 
 Task = Literal["draw", "edit", "extend", "vary", "blend", "enlarge"]
@@ -85,7 +86,7 @@ class Request:
             keeps nothing of it.
         feather: Of `edit` and `extend`, pixels over which what is repainted fades in, inside the
             mask or what is added, 0 to 64: at its border the source shows through (of an extension
-            its repeated edge). None and 0 are a hard border.
+            its repeated edge). 0 is a hard border; None is 6 for an extension, 0 for an edit.
         left: Of `extend`, pixels to add on that side, 0 to 8,192; likewise `top`, `right` and
             `bottom`.
         top: See `left`.
@@ -155,6 +156,12 @@ class Request:
         for field in ARRAYS:
             if getattr(self, field) is not None:
                 object.__setattr__(self, field, _locked(getattr(self, field)))
+
+    @property
+    def seam(self) -> int:
+        """Pixels over which an edit or extension fades in."""
+        usual = EXTENSION_FEATHER if self.task == "extend" else 0
+        return usual if self.feather is None else self.feather
 
     @property
     def can_be_ranked(self) -> bool:

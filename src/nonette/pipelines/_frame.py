@@ -3,8 +3,8 @@
 A system draws one size. What it repaints of a larger or smaller picture it sees through a window of
 its own shape: as near as it can be to the pixels' own scale, around everything that is to be
 repainted, with half as much beside it to go by. What comes back is pasted where the mask is and
-nowhere else, so that all other pixels stay as they were, to the byte. Where a soft seam is asked
-for, it fades in inside the mask.
+nowhere else, so that all other pixels stay as they were, to the byte. A soft seam fades in inside
+the mask.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def finished(request: Request, drawn: np.ndarray, resize: Resize = resized) -> n
     picture, mask = canvas(request)
     view = window(mask, (drawn.shape[1], drawn.shape[0]))
     whole = resize(drawn, (view.width, view.height))
-    return view.paste(picture, whole, seams.ramp(mask, request.feather or 0))
+    return view.paste(picture, whole, seams.ramp(mask, request.seam))
 
 
 def fitted(picture: np.ndarray, native: tuple[int, int]) -> np.ndarray:

@@ -162,6 +162,7 @@ def test_any_model_enlarges_and_edits_are_refused_with_those_that_can(
 ) -> None:
     tiny_model.write(tmp_path / "home" / "models")
     monkeypatch.setattr(store, "DEFAULT", "tiny-ar")
+    monkeypatch.setattr(store, "EDITOR", "tiny-ar")
     status, out, _ = run("enlarge", "fox.png", "--json")
     assert status == 0
     result = json.loads(out)
@@ -172,7 +173,7 @@ def test_any_model_enlarges_and_edits_are_refused_with_those_that_can(
     )
     for words in (("edit", "fox.png", "a cat"), ("vary", "fox.png"), VERBS["extend"][:5]):
         told = f"task is '{words[0]}', but tiny-ar can only draw and enlarge; models that can "
-        assert f"{told}{words[0]}: flat\n" in refused(run, *words)
+        assert f"{told}{words[0]}: flat, scenes\n" in refused(run, *words)
 
 
 def test_a_drawing_of_another_size_says_that_it_was_enlarged(run: Any) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from nonette.core.errors import InputError, Stopped
 from nonette.core.flat import FlatEngine
-from nonette.core.types import ARRAYS, Engine, Request
+from nonette.core.types import ARRAYS, EXTENSION_FEATHER, Engine, Request
 from nonette.provenance.encode import recall
 
 
@@ -176,13 +176,22 @@ def test_strength_goes_from_the_source_to_nothing_of_it(task):
 
 def test_an_extension_keeps_the_source_where_it_was():
     sides = {"left": 3, "top": 4, "right": 5, "bottom": 6}
-    (drawing,) = draw(Request(prompt="a fox", task="extend", source=noise(), **sides))
+    (drawing,) = draw(Request(prompt="a fox", task="extend", source=noise(), feather=0, **sides))
     for picture in drawing:
         assert picture.pixels.shape == (30 + 4 + 6, 40 + 3 + 5, 3)
         assert np.array_equal(picture.pixels[4:34, 3:43], noise())
         around = np.ones(picture.pixels.shape[:2], bool)
         around[4:34, 3:43] = False
         assert (picture.pixels[around] == picture.pixels[0, 0]).all()
+
+
+def test_an_extension_fades_in_unless_told_otherwise():
+    usual, asked = (
+        draw(Request(prompt="a fox", task="extend", source=noise(), right=30, **more))[0][0].pixels
+        for more in ({}, {"feather": EXTENSION_FEATHER})
+    )
+    assert np.array_equal(usual, asked)
+    assert not (usual[:, 40:] == usual[0, -1]).all(axis=(1, 2))[0]
 
 
 def test_a_blend_ends_at_what_it_is_of():

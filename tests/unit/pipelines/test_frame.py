@@ -77,7 +77,7 @@ def test_what_comes_back_at_the_native_scale_comes_back_exactly() -> None:
 
 def test_an_extension_is_seen_beside_its_source() -> None:
     source = noise(*NATIVE)
-    request = Request(prompt="a", task="extend", source=source, right=16, num_pictures=1)
+    request = Request(prompt="a", task="extend", source=source, right=16, feather=0)
     seen, marked = _frame.seen(request, NATIVE)
     assert np.array_equal(seen[:, :16], source[:, 16:])
     assert (seen[:, 16:] == source[:, -1:]).all()

@@ -84,7 +84,8 @@ class Wish(BaseModel):
         default=None, description="Of `edit` and `vary`: 0 is the source itself, 1 is all anew."
     )
     feather: int | None = Field(
-        default=None, description="Pixels over which `edit` and `extend` fade in what is new."
+        default=None,
+        description="Pixels over which `edit` (else 0) and `extend` (else 6) fade in what is new.",
     )
     left: int | None = Field(default=None, description="Pixels that `extend` adds on that side.")
     top: int | None = None
