@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TARGET = ROOT / "tests" / "manifests" / "originals" / "unigrams.json.gz"
+TARGET = ROOT / "tests" / "vocabularies" / "unigrams.json.gz"
 TEXTS = ("README.md", "docs/log.md", "docs/decisions/0001-the-house.md")
 BLANKS = "\t\n\r\u00a0\u2003\u3000"
 NOTHING = "\u00ad\u200b\ufeff"

@@ -51,7 +51,7 @@ def clip_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
 
 def trained_unigrams() -> dict[str, Any]:
     """What `scripts/build_unigrams.py` wrote down of SentencePiece: a model, and ids of texts."""
-    path = Path(__file__).parent / "manifests" / "originals" / "unigrams.json.gz"
+    path = Path(__file__).parent / "vocabularies" / "unigrams.json.gz"
     return json.loads(gzip.decompress(path.read_bytes()))
 
 
