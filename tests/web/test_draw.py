@@ -31,7 +31,7 @@ def seeds(server, page):
 
 
 def state(page):
-    return page.locator(".state")
+    return page.locator(".state").first  # the edit view has one, too
 
 
 def test_a_sentence_becomes_nine_pictures_that_say_what_they_are(page):

@@ -178,7 +178,7 @@ def test_strokes_are_undone_redone_erased_inverted_and_cleared(begin):
     assert not marked(page).any()
     page.get_by_role("button", name="Undo").click()
     assert marked(page).any()
-    assert "of the picture is marked" in page.locator(".unseen").inner_text()
+    assert "of the picture is marked" in page.locator("p.unseen").inner_text()
 
 
 def test_the_brush_has_a_size(begin):
@@ -253,13 +253,13 @@ def test_a_mask_is_painted_by_keys_alone(begin, server):
     page.evaluate("document.querySelector('.board').focus()")
     page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press(" ")
-    assert page.locator(".unseen").inner_text() == "The brush is down."
+    assert page.locator("p.unseen").inner_text() == "The brush is down."
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("ArrowDown")
     page.keyboard.press(" ")
     mask = marked(page)
     assert mask[HEIGHT // 2, WIDTH // 2] and mask.mean() > 0.03
-    assert re.fullmatch(r"\d+ % of the picture is marked\.", page.locator(".unseen").inner_text())
+    assert re.fullmatch(r"\d+ % of the picture is marked\.", page.locator("p.unseen").inner_text())
     page.keyboard.press("/")
     page.keyboard.type("a window")
     page.keyboard.press("Control+Enter")

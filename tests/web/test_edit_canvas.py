@@ -26,9 +26,9 @@ def extending(begin):
 def told(page):
     """Where the frame is, in pixels of the picture, and how much of it is empty, in percent."""
     page.wait_for_function(
-        "() => document.querySelector('.unseen').textContent.startsWith('The frame is at')"
+        "() => document.querySelector('p.unseen').textContent.startsWith('The frame is at')"
     )
-    text = page.locator(".unseen").inner_text().replace("\u2212", "-")
+    text = page.locator("p.unseen").inner_text().replace("\u2212", "-")
     return tuple(map(int, re.findall(r"-?\d+", text)))
 
 

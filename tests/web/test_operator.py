@@ -39,7 +39,8 @@ def shown_key(page):
     dialog.wait_for()
     key = dialog.locator("code").inner_text()
     dialog.get_by_role("button", name="Close").click()
-    assert re.fullmatch(r"sk-nonette-[0-9a-f]{12}-[\w-]{43}", key) and key not in page.content()
+    assert re.fullmatch(r"sk-nonette-[0-9a-f]{12}-[\w-]{43}", key)
+    page.wait_for_function("key => !document.documentElement.outerHTML.includes(key)", arg=key)
     return key
 
 
