@@ -27,8 +27,8 @@ def decoder_cpu(runs: Path) -> TrainConfig:
 
 
 def decoder_gpu(runs: Path) -> TrainConfig:
-    """One H100, four minutes."""
-    return dataclasses.replace(_decoder(runs, autoencoder_gpu(runs), "gpu"), minutes=4)
+    """One H100, two minutes."""
+    return dataclasses.replace(_decoder(runs, autoencoder_gpu(runs), "gpu"), minutes=2)
 
 
 def decoder_tiny(runs: Path) -> TrainConfig:

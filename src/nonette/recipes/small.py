@@ -48,7 +48,7 @@ AUTOENCODER = AutoencoderKLConfig(
 """f4: 16×16 latents."""
 
 DIT = dataclasses.replace(
-    diffusion.CPU_NETWORK,
+    diffusion.NETWORK,
     text_vocab_size=VOCABULARY_SIZE,
     text_length=TEXT_LENGTH,
     grid_size=16,

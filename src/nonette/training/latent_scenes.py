@@ -4,10 +4,15 @@ A frozen autoencoder makes the latents on the fly. Where a world's scenes come r
 made of them is kept, with one mask each, since painting and encoding cost about as much as a step.
 Which caption is dropped, and whether a scene is drawn whole or filled in, changes every round.
 
+Batches may be made by other processes than the one that encodes and keeps: whether a scene has been
+seen before follows from its index and from where this process began, so nobody has to be asked.
+
     B batch, L text tokens, C latent channels, h w latents, H W pixels
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +34,22 @@ DROP_STREAM = 0xD809
 MASKED_STREAM = 0x3A5D
 
 
+class Latents(NamedTuple):
+    """A batch as a network of latent diffusion is taught; the numbers are float32.
+
+    Attributes:
+        x0: The pictures, (B, C, h, w).
+        mask: 1 where they are to be drawn, (B, 1, h, w); everywhere, where one is drawn whole.
+        known: What is known around the mask, (B, C, h, w).
+        text: Ids of the captions, some of the empty one, (B, L).
+    """
+
+    x0: Tensor
+    mask: Tensor
+    known: Tensor
+    text: Tensor
+
+
 class LatentScenes(nn.Module):
     """Batches by index, and their latents.
 
@@ -42,6 +63,7 @@ class LatentScenes(nn.Module):
         dropped_captions: Share of samples whose caption is empty.
         masked_share: Share of samples that are filled in rather than drawn whole.
         distinct: Scenes after which the series repeats, a multiple of the batch size; 0 for never.
+        rounds: Times that so many scenes come before as many new ones take their place; 0 for ever.
     """
 
     def __init__(
@@ -56,6 +78,7 @@ class LatentScenes(nn.Module):
         dropped_captions: float,
         masked_share: float,
         distinct: int,
+        rounds: int,
     ) -> None:
         super().__init__()
         self.dataset = SceneDataset(
@@ -68,16 +91,16 @@ class LatentScenes(nn.Module):
         self.tokenizer = Tokenizer.load(tokenizer)
         self.text_length = text_length
         self.dropped_captions, self.masked_share = dropped_captions, masked_share
-        self.distinct = distinct
+        self.distinct, self.rounds = distinct, rounds
         self.empty = torch.tensor(self.tokenizer.encode("", text_length))
+        self.begun: int | None = None  # the first index that this process was asked for
         self.kept: dict[int, Batch] = {}  # by their first scene
 
     def batch(self, indices: range) -> Batch:
-        """Caption ids "text" (B, L), some of the empty caption; "is_masked" (B,); and the scenes.
+        """The scenes' number "first", and whether each "is_masked" and "is_dropped", (B,).
 
-        These are "latents", "known" (B, C, h, w) and "mask" (B, 1, h, w) where this process has
-        encoded them before, else "pixels", uint8 (B, H, W, 3), "hole", bool (B, H, W), and
-        "first", the number of their first.
+        Those that `latents` does not keep yet come painted: "pixels", uint8 (B, H, W, 3), "hole",
+        bool (B, H, W), and ids of the "caption" (B, L).
 
         Raises:
             InputError: `distinct` is no multiple of the batch size.
@@ -85,37 +108,55 @@ class LatentScenes(nn.Module):
         if self.distinct and self.distinct % len(indices):
             limit = f"it must be a multiple of batch_size {len(indices)}"
             raise InputError("distinct", self.distinct, limit)
-        first = indices.start % self.distinct if self.distinct else indices.start
-        scenes = self.kept.get(first) or self._paint(range(first, first + len(indices)))
-        is_dropped = self._chosen(indices, DROP_STREAM, self.dropped_captions)
+        self.begun = indices.start if self.begun is None else self.begun
+        first = self._number(indices.start)
+        before = indices.start - self.distinct  # the same scenes' last turn, if they had one
+        is_kept = self.distinct > 0 and before >= self.begun and self._number(before) == first
+        scenes = {} if is_kept else self._paint(range(first, first + len(indices)))
         return scenes | {
-            "text": torch.where(is_dropped[:, None], self.empty, scenes["caption"]),
+            "first": torch.tensor(first),
+            "is_dropped": self._chosen(indices, DROP_STREAM, self.dropped_captions),
             "is_masked": self._chosen(indices, MASKED_STREAM, self.masked_share),
         }
 
     @torch.no_grad()
-    def latents(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """The pictures (B, C, h, w), the masks (B, 1, h, w) and what is known (B, C, h, w).
-
-        All float32; a sample that is drawn whole is masked everywhere, and nothing is known of it.
-        """
-        if "latents" in batch:
-            x0, mask, known = (batch[name].float() for name in ("latents", "mask", "known"))
-        else:
-            pixels = pictures.to_float(batch["pixels"])
-            hole = batch["hole"][:, None].to(pixels)  # (B, 1, H, W)
-            x0 = self._encode(pixels)
-            mask, known = known_latents(self._encode, pixels, hole, self.side)
-            if self.distinct:
-                self.kept[int(batch["first"])] = {
-                    "latents": x0.to("cpu", torch.bfloat16),
-                    "mask": mask.to("cpu", torch.bfloat16),
-                    "known": known.to("cpu", torch.bfloat16),
-                    "caption": batch["caption"].cpu(),
-                }
+    def latents(self, batch: Batch) -> Latents:
+        """What is taught of a batch; painted scenes are encoded, and kept where they come again."""
+        first = int(batch["first"])
+        scenes = self._encoded(batch) if "pixels" in batch else self.kept[first]
+        if self.distinct and first not in self.kept:
+            oldest = first - first % self.distinct
+            self.kept = {number: kept for number, kept in self.kept.items() if number >= oldest}
+            self.kept[first] = scenes
+        x0, mask, known = (scenes[name].float() for name in ("latents", "mask", "known"))
         is_masked = batch["is_masked"][:, None, None, None]
-        nothing = torch.zeros_like(known)
-        return x0, torch.where(is_masked, mask, 1.0), torch.where(is_masked, known, nothing)
+        return Latents(
+            x0=x0,
+            mask=torch.where(is_masked, mask, 1.0),
+            known=torch.where(is_masked, known, torch.zeros_like(known)),
+            text=torch.where(
+                batch["is_dropped"][:, None], self.empty.to(scenes["caption"]), scenes["caption"]
+            ),
+        )
+
+    def _number(self, index: int) -> int:
+        """Number of the scene that comes at an index."""
+        if not self.distinct:
+            return index
+        turn = index // (self.distinct * self.rounds) if self.rounds else 0
+        return turn * self.distinct + index % self.distinct
+
+    def _encoded(self, batch: Batch) -> Batch:
+        """Painted scenes as they are kept, in bfloat16: "latents", "mask", "known", "caption"."""
+        pixels = pictures.to_float(batch["pixels"])
+        hole = batch["hole"][:, None].to(pixels)  # (B, 1, H, W)
+        mask, known = known_latents(self._encode, pixels, hole, self.side)
+        return {
+            "latents": self._encode(pixels).bfloat16(),
+            "mask": mask.bfloat16(),
+            "known": known.bfloat16(),
+            "caption": batch["caption"],
+        }
 
     def _encode(self, pixels: Tensor) -> Tensor:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
@@ -137,7 +178,6 @@ class LatentScenes(nn.Module):
             "pixels": pictures.stack([sample["pixels"] for sample in samples]),
             "hole": torch.from_numpy(np.stack(holes)),
             "caption": torch.tensor(texts),
-            "first": torch.tensor(numbers.start),
         }
 
     def _chosen(self, indices: range, stream: int, share: float) -> Tensor:

@@ -129,11 +129,11 @@ class Trainer:
             is_finished = should_stop() or self.progress() >= 1.0
             if self.step % self.config.log_every == 0 or is_finished:
                 self._log(figures, on_report)
-            if self.step % self.config.sheet_every == 0 or is_finished:
-                self._save_sheet()
             if self.step % self.config.save_every == 0 or is_finished:
                 self.save()
                 last_saved = self.step
+            if self.step % self.config.sheet_every == 0 or is_finished:
+                self._save_sheet()
             if is_finished:
                 break
         if last_saved != self.step:
@@ -176,15 +176,14 @@ class Trainer:
 
     def _average(self) -> None:
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        ours, averages = _tensors(self.objective.networks), _tensors(self.averages)
+        moving = [name for name, average in averages.items() if average.is_floating_point()]
         with torch.no_grad():
-            ours = dict(self.objective.networks.named_parameters()) | dict(
-                self.objective.networks.named_buffers()
+            torch._foreach_lerp_(
+                [averages[name] for name in moving], [ours[name] for name in moving], 1 - decay
             )
-            for name, average in _tensors(self.averages).items():
-                if average.is_floating_point():
-                    average.lerp_(ours[name].to(average.dtype), 1 - decay)
-                else:
-                    average.copy_(ours[name])
+            for name in averages.keys() - set(moving):
+                averages[name].copy_(ours[name])
 
     def _precision(self) -> AbstractContextManager[Any]:
         if (

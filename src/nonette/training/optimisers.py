@@ -5,12 +5,14 @@ matrix along the orthogonal matrix nearest to its momentum, found by five Newton
 sample it learned about twice as fast as AdamW in our small runs. Kernels of convolutions count as
 matrices (out, in · height · width). torch has a Muon of its own, which iterates in bfloat16
 whatever the machine; without bfloat16 products that takes longer than the training step, so this
-one does so only where the machine multiplies bfloat16 in hardware.
+one does so only where the machine multiplies bfloat16 in hardware, and all matrices of a shape at
+once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -45,33 +47,47 @@ class Muon(Optimizer):
         """Update every parameter that has a gradient."""
         assert closure is None, "closures are not supported"
         for group in self.param_groups:
+            alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
             for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["momentum"] = torch.zeros_like(parameter)
-                momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                update = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)
-                scale = ADAMW_RMS * max(update.shape) ** 0.5
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                nearest = orthogonalised(update, devices.pick_dtype(update.device))
-                parameter.add_(nearest.view_as(parameter), alpha=-group["lr"] * scale)
+                if parameter.grad is not None:
+                    alike[parameter.shape].append(parameter)
+            for parameters in alike.values():
+                self._move(parameters, group)
+
+    def _move(self, parameters: list[nn.Parameter], group: Mapping[str, Any]) -> None:
+        """Update parameters of one shape."""
+        gradients = [one.grad for one in parameters]
+        momenta = []
+        for parameter in parameters:
+            state = self.state[parameter]
+            if not state:
+                state["momentum"] = torch.zeros_like(parameter)
+            momenta.append(state["momentum"])
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        updates = torch._foreach_lerp(gradients, momenta, group["momentum"])
+        stacked = torch.stack(updates).flatten(2)  # (K, out, in)
+        nearest = orthogonalised(stacked, devices.pick_dtype(stacked.device))
+        nearest = nearest.to(stacked.dtype, memory_format=torch.contiguous_format)
+        scale = ADAMW_RMS * max(stacked.shape[1:]) ** 0.5
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        moves = [one.view_as(parameters[0]) for one in nearest]
+        torch._foreach_add_(parameters, moves, alpha=-group["lr"] * scale)
 
 
-def orthogonalised(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """About the nearest matrix (m, n) with all singular values 1, found with products alone.
+def orthogonalised(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """About the nearest matrices (K, m, n) with all singular values 1, found with products alone.
 
     The iteration needs no precision (its authors run it in bfloat16): `dtype` is what it works in
     and returns.
     """
     a, b, c = NEWTON_SCHULZ
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = (x / x.norm().clamp_min(1e-7)).to(dtype)
+    is_tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if is_tall else matrices
+    x = (x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)).to(dtype)
     for _ in range(NUM_NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if is_tall else x
 
 
 def build(

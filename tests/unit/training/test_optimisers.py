@@ -13,7 +13,7 @@ from nonette.training.optimisers import Muon, build, orthogonalised
 def test_orthogonalised_keeps_directions_and_levels_singular_values(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-    found = orthogonalised(matrix)
+    found = orthogonalised(matrix[None])[0]
     levels = torch.linalg.svdvals(found)
     assert (
         0.5 < levels.min() and levels.max() < 1.3
@@ -25,10 +25,26 @@ def test_orthogonalised_keeps_directions_and_levels_singular_values(shape):
 
 def test_orthogonalised_needs_no_precision():
     matrix = torch.randn(24, 40, generator=torch.Generator().manual_seed(0))
-    rough = orthogonalised(matrix, torch.bfloat16)
+    rough = orthogonalised(matrix[None], torch.bfloat16)[0]
     assert rough.dtype == torch.bfloat16
     levels = torch.linalg.svdvals(rough.float())
     assert 0.5 < levels.min() and levels.max() < 1.4
+
+
+def test_matrices_of_a_shape_are_moved_at_once_as_they_would_be_alone():
+    generator = torch.Generator().manual_seed(0)
+    together = [nn.Parameter(torch.randn(24, 16, generator=generator)) for _ in range(3)]
+    together.append(nn.Parameter(torch.randn(8, 4, 3, 3, generator=generator)))
+    alone = [nn.Parameter(one.detach().clone()) for one in together]
+    optimisers = [Muon(together, lr=0.1)] + [Muon([one], lr=0.1) for one in alone]
+    for _ in range(3):
+        for one, other in zip(together, alone, strict=True):
+            one.grad = torch.randn(one.shape, generator=generator)
+            other.grad = one.grad.clone()
+        for optimiser in optimisers:
+            optimiser.step()
+    for one, other in zip(together, alone, strict=True):
+        assert torch.allclose(one, other, atol=5e-3)
 
 
 def test_muon_solves_least_squares():

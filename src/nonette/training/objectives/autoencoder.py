@@ -46,7 +46,7 @@ class Settings:
         kl_weight: Of the divergence from the standard normal, in nats a latent.
         adversary_weight: Share of the adversary, before the adaptive weight.
         feature_weight: Of the distance in the adversary's features.
-        adversary_from: Share of the budget after which the adversary counts.
+        adversary_from: Share of the budget after which the adversary counts; 1 for never.
         adversary_channels: Channels of the adversary's first layer.
         start: Name or folder of a checkpoint to take the first weights from, or "".
         is_encoder_frozen: Whether the decoder alone is trained, and latents stay what they are.
@@ -67,7 +67,7 @@ class Settings:
 
 
 class AutoencoderObjective(Objective):
-    """Optimisers `autoencoder` and, once it counts, `adversary`."""
+    """Optimisers `autoencoder` and, if it ever counts, `adversary`."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -85,9 +85,10 @@ class AutoencoderObjective(Objective):
         self.networks = nn.ModuleDict({"autoencoder": network})
         self.adversary = Adversary(settings.adversary_channels)
         self.optimised = {
-            "autoencoder": [one for one in network.parameters() if one.requires_grad],
-            "adversary": list(self.adversary.parameters()),
+            "autoencoder": [one for one in network.parameters() if one.requires_grad]
         }
+        if settings.adversary_from < 1:
+            self.optimised["adversary"] = list(self.adversary.parameters())
         self._last: dict[str, Tensor] = {}
 
     def batch(self, indices: range) -> Batch:
@@ -104,7 +105,8 @@ class AutoencoderObjective(Objective):
         network = _autoencoder(self.networks)
         pixels = pictures.to_float(batch["pixels"]).contiguous(memory_format=torch.channels_last)
         mean, log_variance = (one.float() for one in network.moments(pixels))  # (B, D, h, w) each
-        noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(step)).to(mean)
+        generator = torch.Generator(mean.device).manual_seed(step)
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         drawn = network.decode(mean + (log_variance / 2).exp() * noise).float()
         error = (drawn - pixels).abs().mean() + (drawn - pixels).square().mean()
         reconstruction = error + self.settings.edge_weight * edge_distance(drawn, pixels)

@@ -46,6 +46,7 @@ class Settings:
         dropped_captions: Share of samples whose caption is empty.
         masked_share: Share of samples that are filled in.
         distinct: Scenes after which the series repeats, a multiple of the batch size; 0 for never.
+        rounds: Times that so many scenes come before as many new ones take their place; 0 for ever.
         time_mean: Of the logit of t; above 0 is more noise.
         time_spread: Its standard deviation.
         start: Name or folder of a checkpoint to take the first weights from, or "".
@@ -62,6 +63,7 @@ class Settings:
     dropped_captions: float = 0.1
     masked_share: float = 0.2
     distinct: int = 0
+    rounds: int = 0
     time_mean: float = 0.3
     time_spread: float = 1.0
     start: str = ""
@@ -93,14 +95,14 @@ class DiffusionObjective(Objective):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean squared error of the velocity; 1 + the latents' variance for one that says 0."""
         settings, network = self.settings, dit_of(self.networks)
-        x0, mask, known = self.scenes.latents(batch)
-        generator = noise_generator(step)
-        logit = torch.randn(len(x0), generator=generator) * settings.time_spread
-        t = torch.sigmoid(logit + settings.time_mean).to(x0)  # (B,)
-        eps = torch.randn(x0.shape, generator=generator).to(x0)
+        x0, mask, known, text = self.scenes.latents(batch)
+        generator = noise_generator(step, x0.device)
+        logit = torch.randn(len(x0), generator=generator, device=x0.device) * settings.time_spread
+        t = torch.sigmoid(logit + settings.time_mean)  # (B,)
+        eps = torch.randn(x0.shape, generator=generator, device=x0.device)
         share = t[:, None, None, None]
         x = (1 - share) * x0 + share * eps
-        said = self.velocity(network, x, t, batch["text"], mask, known)
+        said = self.velocity(network, x, t, text, mask, known)
         error = (said.float() - (eps - x0)).square().mean(dim=(1, 2, 3))  # (B,)
         is_noisy = (t > 0.5).float()
         noisy = (error.detach() * is_noisy).sum() / is_noisy.sum().clamp_min(1)
@@ -143,12 +145,13 @@ def scenes_of(settings: Settings) -> LatentScenes:
         dropped_captions=settings.dropped_captions,
         masked_share=settings.masked_share,
         distinct=settings.distinct,
+        rounds=settings.rounds,
     )
 
 
-def noise_generator(step: int) -> torch.Generator:
-    """What every random choice of a step's loss is drawn from."""
-    return torch.Generator().manual_seed(NOISE_STREAM + step)
+def noise_generator(step: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """What every random choice of a step's loss is drawn from, where the loss is taken."""
+    return torch.Generator(device).manual_seed(NOISE_STREAM + step)
 
 
 def trained_dit(checkpoint: str) -> DiT:

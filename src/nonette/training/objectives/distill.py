@@ -81,28 +81,32 @@ class DistillObjective(Objective):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean squared error of the average velocity over one step; each batch is of one length."""
         settings, student = self.settings, dit_of(self.networks)
-        x0, mask, known = self.scenes.latents(batch)
-        generator = noise_generator(step)
+        x0, mask, known, text = self.scenes.latents(batch)
+        device = x0.device
+        generator = noise_generator(step, device)
         num_steps = settings.finest >> (step % self._num_levels())
-        begun = torch.randint(num_steps, (len(x0),), generator=generator)
-        t = (1 - begun / num_steps).to(x0)  # (B,), 1 / num_steps to 1
-        guidance = torch.rand(len(x0), generator=generator).to(x0) * (settings.most_guidance - 1)
-        eps = torch.randn(x0.shape, generator=generator).to(x0)
+        begun = torch.randint(num_steps, (len(x0),), generator=generator, device=device)
+        t = 1 - begun / num_steps  # (B,), 1 / num_steps to 1
+        guidance = torch.rand(len(x0), generator=generator, device=device)
+        guidance = guidance * (settings.most_guidance - 1)
+        eps = torch.randn(x0.shape, generator=generator, device=device)
         share = t[:, None, None, None]
         x = (1 - share) * x0 + share * eps
         with torch.no_grad():
-            wanted = self._two_steps(x, t, 1 / num_steps, guidance, batch["text"], mask, known)
+            wanted = self._two_steps(x, t, 1 / num_steps, guidance, text, mask, known)
         length = torch.full_like(t, 1 / num_steps)
-        said = self.velocity(student, x, t, batch["text"], mask, known, length, guidance)
+        said = self.velocity(student, x, t, text, mask, known, length, guidance)
         loss = (said.float() - wanted).square().mean()
         return loss, {f"loss_of_{num_steps}": loss.detach()}
 
     def after_step(self, step: int) -> None:
         """The target follows the student."""
         with torch.no_grad():
-            pairs = zip(self.target.parameters(), self.optimised["denoiser"], strict=True)
-            for target, student in pairs:
-                target.lerp_(student, 1 - self.settings.target_decay)
+            torch._foreach_lerp_(
+                list(self.target.parameters()),
+                self.optimised["denoiser"],
+                1 - self.settings.target_decay,
+            )
 
     def sheet(self, networks: nn.ModuleDict) -> Image.Image:
         """The example sentences in as many steps as learned at most, and below in the fewest."""
