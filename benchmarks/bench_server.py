@@ -1,6 +1,6 @@
 """Many callers of the jobs API at once: do all get their pictures, in a fair order, and quickly?
 
-    python benchmarks/bench_server.py --clients 1000 --seconds 60 --model scenes-ar
+    python benchmarks/bench_server.py --clients 1000 --seconds 60 --model scenes
 
 Every client has an address of its own, submits a job, follows its events to the end, and begins
 again on the same connection, while another process asks for the status of the newest job at a

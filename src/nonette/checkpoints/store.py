@@ -17,8 +17,7 @@ from pathlib import Path
 
 from nonette.core.errors import InputError
 
-DEFAULT = "scenes-ar"
-EDITOR = "scenes"  # for what the default cannot do: edit, extend, vary, blend
+DEFAULT = "scenes"
 BUNDLED = Path(__file__).parents[1] / "bundled"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -27,11 +26,6 @@ def places() -> tuple[Path, ...]:
     """The folders that model folders lie in, first come first found."""
     home = os.environ.get("NONETTE_HOME") or Path.home() / ".local" / "share" / "nonette"
     return BUNDLED, Path(home) / "models"
-
-
-def default_of(task: str) -> str:
-    """The name of the model that does a task where no one says which."""
-    return DEFAULT if task in ("draw", "enlarge") else EDITOR
 
 
 def names() -> tuple[str, ...]:

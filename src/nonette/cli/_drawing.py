@@ -57,7 +57,7 @@ def make(
         values = _options.with_numbers(given)
         if values["seed"] is None:
             values["seed"] = secrets.randbelow(MAX_RANDOM_SEED)
-        values["model"] = values["model"] or store.default_of(values.get("task", "draw"))
+        values["model"] = values["model"] or store.DEFAULT
         threads = values.pop("threads")
         request = Request(**values)
         default = Path(default_output)

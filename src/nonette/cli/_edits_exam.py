@@ -60,7 +60,7 @@ def edits(
 
         num_scenes = max(2, -(-number // len(CATEGORIES)))
         room = options.open_room(
-            model or store.default_of("edit"), judge, output, seed, num_scenes, threads
+            model or store.DEFAULT, judge, output, seed, num_scenes, threads
         )
         paths = {name: room.folder / name for name in (REPORT, NUMBERS, FILLED, EXTENDED)}
         for path in paths.values():

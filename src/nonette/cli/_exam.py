@@ -22,7 +22,7 @@ JUDGE = "scenes-judge"
 
 Model = Annotated[
     str,
-    typer.Option(help="A model's name, or the path of its folder.", show_default="scenes-ar"),
+    typer.Option(help="A model's name, or the path of its folder.", show_default="scenes"),
 ]
 JudgeName = Annotated[str, typer.Option("--judge", help="The judge's name or folder.")]
 Output = Annotated[

@@ -71,7 +71,7 @@ Seed = Annotated[
     str | None, number(kind="INTEGER", help="The first candidate's seed.", default="by lot")
 ]
 Model = Annotated[
-    str, typer.Option(help="A model's name, or the path of its folder. [default: scenes-ar]")
+    str, typer.Option(help="A model's name, or the path of its folder. [default: scenes]")
 ]
 EditingModel = Annotated[
     str, typer.Option(help="A model's name, or the path of its folder. [default: scenes]")

@@ -30,7 +30,7 @@ def serve(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="A model to offer; may be given again. [default: scenes-ar and scenes]"),
+        typer.Option(help="A model to offer; may be given again. [default: scenes and scenes-ar]"),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes for each model.")] = 1,
     threads: Annotated[

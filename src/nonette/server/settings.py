@@ -39,13 +39,13 @@ class Settings(BaseSettings):
         description="`postgresql://…` for PostgreSQL; empty is SQLite in the data folder.",
     )
     models: tuple[str, ...] = Field(
-        default=("scenes-ar", "scenes"),
+        default=("scenes", "scenes-ar"),
         min_length=1,
         description="Models offered; the first that can do what is asked is the default.",
     )
     model_aliases: dict[str, str] = Field(
         default_factory=dict,
-        description='Other names for models, as `{"dall-e-2": "scenes-ar"}`.',
+        description='Other names for models, as `{"dall-e-2": "scenes"}`.',
     )
     host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Its port; 0 takes a free one.")

@@ -12,7 +12,7 @@ from nonette.core.errors import InputError
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with one bundled model and two of the person's own, one of them of the same name."""
     bundled, home = tmp_path / "bundled", tmp_path / "home"
-    for folder in (bundled / "scenes-ar", home / "models" / "scenes-ar", home / "models" / "mine"):
+    for folder in (bundled / "scenes", home / "models" / "scenes", home / "models" / "mine"):
         folder.mkdir(parents=True)
         (folder / "config.json").write_text("{}")
     (home / "models" / "empty").mkdir()
@@ -23,9 +23,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_names_and_order(home: Path) -> None:
-    assert store.names() == ("mine", "scenes-ar")
+    assert store.names() == ("mine", "scenes")
     assert store.find("mine") == home / "models" / "mine"
-    assert store.find("scenes-ar") == store.BUNDLED / "scenes-ar"
+    assert store.find("scenes") == store.BUNDLED / "scenes"
     assert store.find("") == store.find(store.DEFAULT)
 
 
@@ -68,12 +68,7 @@ def test_a_path_that_is_none_is_refused(home: Path, path: str) -> None:
 
 
 def test_a_near_name_is_suggested(home: Path) -> None:
-    with pytest.raises(InputError, match=r"model is 'scene-ar', .* did you mean 'scenes-ar'"):
-        store.find("scene-ar")
-    with pytest.raises(InputError, match="choices: mine, scenes-ar"):
+    with pytest.raises(InputError, match=r"model is 'scene', .* did you mean 'scenes'"):
+        store.find("scene")
+    with pytest.raises(InputError, match="choices: mine, scenes"):
         store.find("stable-diffusion")
-
-
-def test_what_the_default_cannot_do_has_a_model_of_its_own() -> None:
-    assert {store.default_of(task) for task in ("draw", "enlarge")} == {store.DEFAULT}
-    assert {store.default_of(task) for task in ("edit", "extend", "vary")} == {store.EDITOR}

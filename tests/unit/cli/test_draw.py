@@ -409,7 +409,7 @@ def test_bad_words_are_refused_before_torch_is_imported(run_python) -> None:
 def test_help_tells_every_option_and_its_default(run: Run) -> None:
     status, out, _ = run("--help")
     assert status == 0
-    for word in ("PROMPT", "--output", "--each", "[default: 9]", "grid.png", "scenes-ar"):
+    for word in ("PROMPT", "--output", "--each", "[default: 9]", "grid.png", "default: scenes]"):
         assert word in out
 
 

@@ -162,7 +162,6 @@ def test_any_model_enlarges_and_edits_are_refused_with_those_that_can(
 ) -> None:
     tiny_model.write(tmp_path / "home" / "models")
     monkeypatch.setattr(store, "DEFAULT", "tiny-ar")
-    monkeypatch.setattr(store, "EDITOR", "tiny-ar")
     status, out, _ = run("enlarge", "fox.png", "--json")
     assert status == 0
     result = json.loads(out)

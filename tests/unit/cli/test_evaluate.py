@@ -65,7 +65,6 @@ def run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NONETTE_HOME", str(home))
     monkeypatch.setattr(store, "DEFAULT", "tiny-ar")
-    monkeypatch.setattr(store, "EDITOR", "tiny-ar")
     monkeypatch.setattr(store, "BUNDLED", home / "none")
     monkeypatch.setattr(_progress, "LINE_EVERY", 1e9)
     small = suites.Plan(evaluator_renders=8, training_captions=40, training_renders=20)
