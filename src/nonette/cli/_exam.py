@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nonette.cli import _files
+from nonette.cli._waiting import wait_briefly
 from nonette.core import flat
 from nonette.core.errors import CheckpointError
 
@@ -55,6 +56,7 @@ def open_room(
     model: str, judge: str, output: Path | None, seed: int, num_scenes: int, threads: int | None
 ) -> Room:
     """Load model and judge, and set the exam; nothing is drawn or written yet."""
+    wait_briefly()
     from nonette import engine
     from nonette.checkpoints import format as checkpoints
     from nonette.checkpoints import store

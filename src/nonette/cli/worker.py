@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nonette.cli import _extras
+from nonette.cli._waiting import wait_briefly
 from nonette.core import flat
 from nonette.core.errors import SettingIgnored
 from nonette.core.types import Engine
@@ -69,8 +70,7 @@ def build(model: str, threads: int | None) -> Engine:
     """The engine for a model of the store."""
     if model == flat.MODEL:
         return flat.FlatEngine()
-    # Threads that wait by spinning, which is OpenMP's habit, make a busy machine ten times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_briefly()
     from nonette.engine import LocalEngine
 
     return LocalEngine(model, threads=threads, preview_every=PREVIEW_EVERY)

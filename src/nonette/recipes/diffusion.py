@@ -50,7 +50,7 @@ DRAWING = {
 }
 
 MANY_PAIRS = (0.25, 0.12, 0.53, 0.1)
-"""Of scenes with one thing, several alike, two things and much said: pairs take longest to learn."""
+"""Of scenes of one thing, of several alike, of two things and of much said: pairs take longest."""
 
 
 def settings_of(
