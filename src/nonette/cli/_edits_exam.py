@@ -59,9 +59,7 @@ def edits(
         from nonette.evaluation.prompts import CATEGORIES
 
         num_scenes = max(2, -(-number // len(CATEGORIES)))
-        room = options.open_room(
-            model or store.DEFAULT, judge, output, seed, num_scenes, threads
-        )
+        room = options.open_room(model or store.DEFAULT, judge, output, seed, num_scenes, threads)
         paths = {name: room.folder / name for name in (REPORT, NUMBERS, FILLED, EXTENDED)}
         for path in paths.values():
             _files.check(path, "--output", force)

@@ -47,16 +47,16 @@ class Muon(Optimizer):
         """Update every parameter that has a gradient."""
         assert closure is None, "closures are not supported"
         for group in self.param_groups:
-            alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     alike[parameter.shape].append(parameter)
             for parameters in alike.values():
                 self._move(parameters, group)
 
-    def _move(self, parameters: list[nn.Parameter], group: Mapping[str, Any]) -> None:
-        """Update parameters of one shape."""
-        gradients = [one.grad for one in parameters]
+    def _move(self, parameters: list[Tensor], group: Mapping[str, Any]) -> None:
+        """Update parameters of one shape, all of which have a gradient."""
+        gradients = [one.grad for one in parameters if one.grad is not None]
         momenta = []
         for parameter in parameters:
             state = self.state[parameter]

@@ -84,9 +84,7 @@ class AutoencoderObjective(Objective):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.networks = nn.ModuleDict({"autoencoder": network})
         self.adversary = Adversary(settings.adversary_channels)
-        self.optimised = {
-            "autoencoder": [one for one in network.parameters() if one.requires_grad]
-        }
+        self.optimised = {"autoencoder": [one for one in network.parameters() if one.requires_grad]}
         if settings.adversary_from < 1:
             self.optimised["adversary"] = list(self.adversary.parameters())
         self._last: dict[str, Tensor] = {}

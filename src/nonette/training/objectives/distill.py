@@ -104,7 +104,7 @@ class DistillObjective(Objective):
         with torch.no_grad():
             torch._foreach_lerp_(
                 list(self.target.parameters()),
-                self.optimised["denoiser"],
+                list(dit_of(self.networks).parameters()),
                 1 - self.settings.target_decay,
             )
 
