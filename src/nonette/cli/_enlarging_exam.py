@@ -52,6 +52,9 @@ def enlarging(
     if "upsampler" not in checkpoint.manifest.networks:
         raise InputError("--upsampler", upsampler, "it does not enlarge")
     drawer = checkpoints.read(store.find(model))
+    part = suite.autoencoder_part(drawer.manifest.networks)
+    if model and part is None:
+        raise InputError("--model", model, "it has no autoencoder that reads pictures")
     folder = output or Path("runs") / "evaluate" / checkpoint.name
     for name in (NUMBERS, SHEET):
         _files.check(folder / name, "--output", force)
@@ -66,7 +69,6 @@ def enlarging(
             worlds[name], checkpoint.settings.get("resolution", 256), pictures
         )
         kinds = {"well made": suite.shrunk(large, network.config.factor)}
-        part = suite.autoencoder_part(drawer.manifest.networks)
         if part is not None:
             remade = suite.remade_each(drawer.network(part, dtype), kinds["well made"])
             kinds[f"remade by {drawer.name}"] = remade

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nonette.checkpoints.format import Part
 from nonette.core.sizes import resized
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import PROMPT_SEED, World
@@ -134,9 +135,13 @@ def remade(autoencoder: nn.Module, pixels: Tensor) -> Tensor:
     return drawn.float().clamp(-1, 1)
 
 
-def autoencoder_part(parts: Mapping[str, object]) -> str | None:
-    """The name of a checkpoint's part that makes pictures small and large again, if any."""
-    return next((part for part in ("autoencoder", "vqgan") if part in parts), None)
+def autoencoder_part(parts: Mapping[str, Part]) -> str | None:
+    """The name of a checkpoint's part that makes pictures small and large again, if any.
+
+    A VQGAN without its encoder only makes them large.
+    """
+    names = (name for name in ("autoencoder", "vqgan") if name in parts)
+    return next((name for name in names if parts[name].config.get("has_encoder", True)), None)
 
 
 def quality(picture: np.ndarray, wanted: np.ndarray) -> Quality:

@@ -121,8 +121,13 @@ class VQGAN(nn.Module):
         return self.decode(self.embed(codes)).clamp(-1, 1)
 
     def latents(self, pixels: Tensor) -> Tensor:
-        """Continuous latents (B, D, h, w) before quantising."""
-        assert self.encoder is not None and self.quant_conv is not None, "it has no encoder"
+        """Continuous latents (B, D, h, w) before quantising.
+
+        Raises:
+            ValueError: It has no encoder.
+        """
+        if self.encoder is None or self.quant_conv is None:
+            raise ValueError("this VQGAN has no encoder: it paints pictures and cannot read any")
         low, high = self.config.pixel_range
         inner = (pixels + 1) * ((high - low) / 2) + low
         return self.quant_conv(self.encoder(F.pixel_unshuffle(inner, self.config.patch_size)))

@@ -19,7 +19,7 @@ GPU_NETWORK = dataclasses.replace(NETWORK, num_blocks=18)
 
 TINY_NETWORK = dataclasses.replace(NETWORK, width=16, num_blocks=1)
 
-DRAWERS = ("scenes", "scenes-ar")  # bundled models whose pictures are enlarged
+DRAWERS = ("scenes",)  # bundled models whose autoencoder reads pictures too
 
 
 def autoencoders_of(runs: Path, scale: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import tiny_model
+from nonette.checkpoints.format import Part
 from nonette.core.sizes import resized
 from nonette.data.scenes import splits
 from nonette.data.scenes.world import TINY_WORLD, draw_scene
@@ -81,9 +82,12 @@ def test_what_autoencoders_of_either_kind_leave_is_a_picture() -> None:
     for network in networks:
         (picture,) = enlarging.remade_each(network.eval(), small)
         assert picture.shape == (16, 16, 3) and picture.dtype == np.uint8
-    assert enlarging.autoencoder_part({"bart": 1, "vqgan": 2}) == "vqgan"
-    assert enlarging.autoencoder_part({"denoiser": 1, "autoencoder": 2}) == "autoencoder"
-    assert enlarging.autoencoder_part({"clip": 1}) is None
+    part = Part(network="any", config={})
+    assert enlarging.autoencoder_part({"bart": part, "vqgan": part}) == "vqgan"
+    assert enlarging.autoencoder_part({"denoiser": part, "autoencoder": part}) == "autoencoder"
+    assert enlarging.autoencoder_part({"clip": part}) is None
+    blind = Part(network="vqgan", config={"has_encoder": False})
+    assert enlarging.autoencoder_part({"vqgan": blind}) is None
 
 
 def test_a_few_pictures_are_not_enough_data(large: list[np.ndarray]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 import torch
 
 from nonette.models.vqgan import F16_16384, VQGAN, VQGANConfig
@@ -72,6 +73,17 @@ def test_gradients_pass_straight_through_the_codebook():
     drawn.square().mean().backward()
     assert model.encoder.conv_in.weight.grad.abs().sum() > 0
     assert latents.shape == (2, 4, 8, 8)
+
+
+def test_without_an_encoder_it_paints_the_same_and_says_that_it_cannot_read():
+    whole = network()
+    half = VQGAN(dataclasses.replace(SMALL, has_encoder=False)).eval()
+    state = {name: whole.state_dict()[name] for name in half.state_dict()}
+    half.load_state_dict(state, strict=True)
+    codes = torch.arange(16).view(1, 4, 4)
+    assert torch.equal(half.decode_codes(codes), whole.decode_codes(codes))
+    with pytest.raises(ValueError, match="this VQGAN has no encoder"):
+        half.encode(pixels())
 
 
 def test_pixel_range_is_undone():

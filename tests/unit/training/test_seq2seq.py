@@ -79,3 +79,8 @@ def test_trains_in_bfloat16(settings):
     loss.backward()
     torch.testing.assert_close(loss, plain, atol=0.05, rtol=0.02)
     assert all(parameter.grad is not None for parameter in objective.optimised["bart"])
+
+
+def test_a_vqgan_that_cannot_read_is_refused(settings):
+    with pytest.raises(InputError, match="vqgan is 'scenes-ar', but it has no encoder"):
+        Seq2SeqObjective(dataclasses.replace(settings, vqgan="scenes-ar"))

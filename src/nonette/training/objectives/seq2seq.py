@@ -77,6 +77,8 @@ class Seq2SeqObjective(Objective):
         self.tokenizer = Tokenizer.load(settings.tokenizer)
         painter = read(store.find(settings.vqgan)).network("vqgan")
         assert isinstance(painter, VQGAN), type(painter)
+        if not painter.config.has_encoder:
+            raise InputError("vqgan", settings.vqgan, "it has no encoder, so it cannot read scenes")
         self.vqgan = painter
         self.vqgan.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         network = bart.Bart(settings.network)

@@ -198,7 +198,7 @@ def _autoencoder(name: str) -> nn.Module:
     checkpoint = read(store.find(name, field="autoencoders"))
     part = autoencoder_part(checkpoint.manifest.networks)
     if part is None:
-        raise InputError("autoencoders", name, "it has no autoencoder")
+        raise InputError("autoencoders", name, "it has no autoencoder that reads pictures")
     network = checkpoint.network(part)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
