@@ -13,6 +13,7 @@ from nonette.cli import _files
 from nonette.cli._waiting import wait_briefly
 from nonette.core import flat
 from nonette.core.errors import CheckpointError
+from nonette.core.types import Engine
 
 if TYPE_CHECKING:
     from nonette.evaluation.drawings import Album
@@ -52,17 +53,33 @@ class Room:
     ranker: tuple[Any, Any] | None
 
 
-def open_room(
-    model: str, judge: str, output: Path | None, seed: int, num_scenes: int, threads: int | None
-) -> Room:
-    """Load model and judge, and set the exam; nothing is drawn or written yet."""
+@dataclass(frozen=True, kw_only=True)
+class Artist:
+    """A model that is examined.
+
+    Attributes:
+        model: Its name.
+        engine: What draws.
+        fingerprint: Of its weights and its ranker's.
+        world: What it draws.
+        ranker: Its ranking network and tokenizer, if it has one.
+    """
+
+    model: str
+    engine: Engine
+    fingerprint: str
+    world: Any
+    ranker: tuple[Any, Any] | None
+
+
+def open_artist(model: str, threads: int | None) -> Artist:
+    """Load a model."""
     wait_briefly()
     from nonette import engine
     from nonette.checkpoints import format as checkpoints
     from nonette.checkpoints import store
     from nonette.data.scenes.world import CPU_WORLD, FULL_WORLD, SMALL_WORLD, TINY_WORLD
-    from nonette.evaluation import drawings, prompts
-    from nonette.evaluation.reader import open_judge
+    from nonette.evaluation import drawings
 
     artist = engine.load(model, threads=threads)
     settings: Mapping[str, Any] = {}
@@ -81,18 +98,35 @@ def open_room(
     name = settings.get("world", CPU_WORLD.name)
     if name not in worlds:
         raise CheckpointError(f"{model}: its world is {name!r}, but known are {', '.join(worlds)}")
-    world = worlds[name]
+    return Artist(
+        model=artist.capabilities().model,
+        engine=artist,
+        fingerprint=drawings.fingerprint(folders),
+        world=worlds[name],
+        ranker=ranker,
+    )
+
+
+def open_room(
+    model: str, judge: str, output: Path | None, seed: int, num_scenes: int, threads: int | None
+) -> Room:
+    """Load model and judge, and set the exam; nothing is drawn or written yet."""
+    artist = open_artist(model, threads)
+    from nonette.checkpoints import format as checkpoints
+    from nonette.checkpoints import store
+    from nonette.evaluation import drawings, prompts
+    from nonette.evaluation.reader import open_judge
+
+    world, mark = artist.world, artist.fingerprint
     reader = open_judge(checkpoints.read(store.find(judge, field="--judge")), world)
-    mark = drawings.fingerprint(folders)
-    told = artist.capabilities().model
-    folder = output or Path("runs") / "evaluate" / f"{told}-{mark[:8]}"
+    folder = output or Path("runs") / "evaluate" / f"{artist.model}-{mark[:8]}"
     _files.check_folder(folder, "--output")
     return Room(
-        model=told,
+        model=artist.model,
         folder=folder,
         world=world,
         exam=prompts.exam(world, seed, num_scenes, world.languages),
-        album=drawings.Album(folder / "drawings", artist, fingerprint=mark),
+        album=drawings.Album(folder / "drawings", artist.engine, fingerprint=mark),
         reader=reader,
-        ranker=ranker,
+        ranker=artist.ranker,
     )

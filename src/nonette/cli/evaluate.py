@@ -2,8 +2,8 @@
 
 `scenes` draws the exam, judges it and writes report.md, report.json and failures.png. `blind` puts
 pictures of the same exam onto numbered pages for a person, and compares the filled-in table with
-the judge. `edits` and `enlarging` have files of their own. Drawings are kept in the output folder:
-the same command goes on where it was cut short.
+the judge. `edits`, `enlarging` and `steps` have files of their own. Drawings are kept in the output
+folder: the same command goes on where it was cut short.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nonette.cli import _edits_exam, _enlarging_exam, _files
+from nonette.cli import _edits_exam, _enlarging_exam, _files, _steps_exam
 from nonette.cli import _exam as options
 from nonette.cli._progress import ProgressBar
 from nonette.core.errors import InputError
@@ -36,6 +36,7 @@ TABLE, PICKS, AGREEMENT = "answers.csv", "picks.json", "agreement.json"
 
 app.command("edits")(_edits_exam.edits)
 app.command("enlarging")(_enlarging_exam.enlarging)
+app.command("steps")(_steps_exam.steps)
 
 Pictures = Annotated[
     int | None,

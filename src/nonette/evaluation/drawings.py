@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,7 @@ class Album:
         fingerprint: Of the weights, see `fingerprint`.
         seed: Of the first prompt's first candidate; every prompt has seeds of its own.
         candidates: Drawn of every prompt, at least `KEPT`; None for as many as the model's default.
+        wish: Other fields of the requests.
     """
 
     def __init__(
@@ -69,11 +71,13 @@ class Album:
         fingerprint: str,
         seed: int = 0,
         candidates: int | None = None,
+        wish: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self.engine = engine
         self.fingerprint = fingerprint
         self.seed = seed
+        self.wish = dict(wish or {})
         default = candidates or engine.capabilities().default_candidates
         self.candidates = min(MAX_PICTURES, max(KEPT, default))
 
@@ -111,6 +115,7 @@ class Album:
             num_pictures=self.candidates,
             candidates=self.candidates,
             seed=self._first_seed(prompt),
+            **self.wish,
         )
 
     def _first_seed(self, prompt: Prompt) -> int:
@@ -120,7 +125,8 @@ class Album:
 
     def _path(self, prompt: Prompt) -> Path:
         request = self._request(prompt)
-        key = [self.fingerprint, request.prompt, request.seed, request.candidates]
+        key: list[Any] = [self.fingerprint, request.prompt, request.seed, request.candidates]
+        key += [self.wish] if self.wish else []
         return self.folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]}.npz"
 
     def _is_there(self, prompt: Prompt) -> bool:

@@ -71,13 +71,13 @@ def share(right: int, total: int, what: str, least: int = LEAST_PICTURES) -> Sha
 
 
 def mean_over_prompts(
-    groups: Sequence[Sequence[Sequence[bool]]], generator: np.random.Generator
+    groups: Sequence[Sequence[Sequence[int]]], generator: np.random.Generator
 ) -> tuple[float, float, float]:
     """The mean over groups of their share of right pictures, with its 95% interval over prompts.
 
     Args:
         groups: For each group (a category) its prompts, and for each prompt whether each picture is
-            right.
+            right, or what it gained over its pair: -1, 0 or 1.
         generator: Draws prompts anew, each group's among themselves.
 
     Returns:

@@ -190,6 +190,22 @@ def test_edits_that_cannot_be_examined_are_refused(run, words, told):
     assert not list(Path().rglob("*.npz"))
 
 
+def test_steps_are_compared_on_the_same_sentences_and_seeds(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(_exam_worlds, "CPU_WORLD", TINY_WORLD)
+    words = ("steps", "--model", "flat", "--teacher", "flat", "--pictures", "36", "-o", "out")
+    words += ("--teacher-steps", "2", "--steps", "1")
+    status, out, err = run(*words, "--json")
+    assert status == 0, err
+    teacher, student = json.loads(out)
+    assert (teacher["steps"], student["steps"]) == (2, 1)
+    assert student["lost"] == {"value": 0, "low": 0, "high": 0}
+    assert json.loads(out) == json.loads((tmp_path / "out" / "steps.json").read_text())
+    kept = list((tmp_path / "out").rglob("*.npz"))
+    assert len(kept) == 2 * 34, "a drawing for each sentence and number of steps"
+    status, out, err = run("steps", "--teacher", "none", "-o", "other")
+    assert status == 2 and "there is no model of that name" in err
+
+
 def upsampler(home: Path) -> None:
     """Put an upsampler that is bicubic enlargement beside the other models."""
     checkpoints.write(
