@@ -23,15 +23,16 @@ def draw_all(loop) -> None:
 
 
 class LiveServer:
-    """A server of the flat engine and its workers.
+    """A server of one model and its workers.
 
     Args:
         folder: Where its data and its log go.
         words: More words of its command line.
+        model: What it serves: the flat engine, or a bundled model.
         settings: Settings by name, as `lease_seconds=2`.
     """
 
-    def __init__(self, folder: Path, *words: str, **settings: object) -> None:
+    def __init__(self, folder: Path, *words: str, model: str = "flat", **settings: object) -> None:
         self.folder = folder
         self.words = words
         self.data_dir = folder / "data"
@@ -41,7 +42,7 @@ class LiveServer:
         command = [sys.executable, "-m", "nonette.cli", "serve", "--port", "0"]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--model", "flat", "--data-dir", str(self.data_dir), *words],
+                [*command, "--model", model, "--data-dir", str(self.data_dir), *words],
                 env=os.environ | own,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

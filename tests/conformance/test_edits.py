@@ -130,6 +130,21 @@ def test_strength_is_honoured(client):
     assert error.param == "strength"
 
 
+def test_feather_is_honoured(client):
+    def edit(**more):
+        answer = client.images.edit(
+            image=OPAQUE, mask=png(with_hole()), prompt="a fox", extra_body={"seed": 1, **more}
+        )
+        return pixels_of(answer.data[0]).astype(int)
+
+    hard, same, soft = edit(), edit(feather="0"), edit(feather="8")
+    hole = with_hole()[..., 3] == 0
+    assert (hard == same).all() and (hard[~hole] == soft[~hole]).all()
+    assert 0 < (hard != soft).any(axis=2)[hole].mean() <= 1
+    error = refused(lambda: edit(feather="65"))
+    assert error.param == "feather"
+
+
 def test_masks_that_mean_nothing_are_refused_by_name(client):
     def edit(mask: bytes):
         return refused(lambda: client.images.edit(image=OPAQUE, mask=mask, prompt="a fox"))

@@ -116,6 +116,24 @@ def test_what_is_painted_over_is_drawn_anew_and_nothing_else(begin, server):
         assert (one[mask] != picture()[mask]).any(axis=1).mean() > 0.9
 
 
+def test_a_soft_edge_is_asked_for_under_more(begin, server):
+    page = begin()
+    assert page.locator("#edit-feather").is_hidden()
+    page.locator("nonette-edit-form summary").click()
+    slider = page.get_by_label("Soft edge")
+    slider.fill("5")
+    assert slider.get_attribute("aria-valuetext") == "5 pixels"
+    stroke(page, (0.3, 0.5), (0.6, 0.5))
+    run(page, "a door")
+    candidates(page, 4)
+    assert job_of(server, page)[0]["request"]["feather"] == 5
+    key(page, "d")
+    page.locator(".modes").get_by_role("button", name="Extend").click()
+    assert slider.input_value() == "6"
+    page.locator(".modes").get_by_role("button", name="Variations").click()
+    assert slider.is_hidden()
+
+
 def test_candidates_are_chosen_and_gone_on_with(begin, server):
     page = begin()
     stroke(page, (0.3, 0.5), (0.6, 0.5))

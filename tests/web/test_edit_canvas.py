@@ -61,6 +61,10 @@ def test_the_four_sides_are_drawn_and_the_picture_stays(extending, server):
     assert (best[:32, :64] != 255).any() and (best[:32, 64:] == 255).all()
     mask = pixels_at(server, f"/api/jobs/{second['id']}/inputs/mask")[..., 0] > 0
     assert mask[:32, :64].all() and mask.sum() == 32 * 64
+    # What the frame covers is sent as the repeated edge, over which it fades in.
+    source = pixels_at(server, f"/api/jobs/{second['id']}/inputs/source")
+    assert (source[:32, :64] == found[0][0, :64]).all() and (source[:32, 64:] == 255).all()
+    assert second["request"]["feather"] == job["request"]["feather"] == 6
     page.get_by_role("button", name="Go on with this one").click()
     page.locator(".frame").focus()
     page.keyboard.press("Shift+ArrowRight")

@@ -83,6 +83,7 @@ class FlatEngine:
         """Paint every request's candidates and keep the best; see `Engine.draw`."""
         start = time.perf_counter()
         wishes = [self._decide(request) for request in requests]
+        phase = "enlarging" if all(wish.task == "enlarge" for wish in wishes) else "drawing"
         for step in range(self.num_steps):
             if should_stop is not None and should_stop():
                 raise Stopped(f"stopped after step {step} of {self.num_steps}")
@@ -90,9 +91,7 @@ class FlatEngine:
                 share = (step + 1) / self.num_steps
                 previews = self._previews(wishes[0], share) if wishes else None
                 on_progress(
-                    Progress(
-                        done=step + 1, total=self.num_steps, phase="drawing", previews=previews
-                    )
+                    Progress(done=step + 1, total=self.num_steps, phase=phase, previews=previews)
                 )
         chosen = [self._choose(wish) for wish in wishes]
         seconds = time.perf_counter() - start

@@ -34,14 +34,14 @@ from nonette.server.errors import ApiError
 from nonette.server.house import House
 from nonette.server.identity import Caller, is_still_welcome
 from nonette.server.queue import fingerprint
-from nonette.server.schemas.openai import Edit, Generation, Image, Images, Usage, Variation
+from nonette.server.schemas.openai import Generation, Image, Images, Usage, Variation
 from nonette.server.views import JobView, Result, Submission
 
 LEFT = 499  # the status in the log of a caller who left before the answer
 PATCH = 16  # pixels; an image token is a square of this side
 NAMES = {"num_pictures": "n", "source": "image"}  # our fields by the dialect's names
 SAME = {"guidance": "guidance_scale", "steps": "num_inference_steps"}
-TAKES_STRENGTH = ("edit", "vary")
+OF_PICTURES = ("strength", "feather")  # where the task takes them
 PLAIN = ("sampler", "temperature", "top_k", "top_p")
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -104,8 +104,9 @@ def drawn_by(wish: Generation | Variation, house: House, **fields: Any) -> types
         "candidates": wish.candidates,
         "seed": secrets.randbelow(types.MAX_RANDOM_SEED) if wish.seed is None else wish.seed,
     }
-    if isinstance(wish, Edit | Variation) and fields["task"] in TAKES_STRENGTH:
-        values["strength"] = wish.strength
+    for name in OF_PICTURES:
+        if name in types.TAKES[fields["task"]]:
+            values[name] = getattr(wish, name)
     if isinstance(wish, Generation):
         values["prompt"] = spelling.readable(wish.prompt)
         values["negative_prompt"] = spelling.readable(wish.negative_prompt or "")

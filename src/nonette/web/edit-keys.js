@@ -3,7 +3,7 @@
 import { cancel, choose, discard, keep, run } from "./editing/acts.js";
 import { session } from "./editing/session.js";
 import { isTyping } from "./dom.js";
-import { clear, grow, invert, redo, undo } from "./elements/edit-tools.js";
+import { all, clear, grow, invert, redo, undo, zoom } from "./elements/edit-tools.js";
 
 /** @typedef {import("./keys.js").Shortcut} Shortcut */
 
@@ -12,6 +12,9 @@ export const EDIT_SHORTCUTS = [
   { keys: ["b"], does: "edit.tool.brush", run: () => (session.tool.value = "brush") },
   { keys: ["e"], does: "edit.tool.eraser", run: () => (session.tool.value = "eraser") },
   { keys: ["[", "]"], does: "keys.size", run: (key) => grow(key === "]" ? 1 : -1) },
+  { keys: ["+", "=", "-"], does: "keys.zoom", run: (key) => zoom(key === "-" ? -1 : 1) },
+  { keys: ["f"], does: "edit.zoom.all", run: () => all() },
+  { keys: ["m"], does: "edit.tool.hand", run: () => (session.tool.value = "hand") },
   { keys: ["i"], does: "edit.invert", run: () => invert() },
   { keys: ["Delete"], does: "edit.clear", run: () => clear() },
   { keys: [..."0123456789"], does: "keys.candidate", run: (key) => choose(Number(key) - 1) },
@@ -27,6 +30,7 @@ export const EDIT_OTHERS = [
   { keys: ["Ctrl", "Z"], does: "edit.undo" },
   { keys: ["Ctrl", "⇧", "Z"], does: "edit.redo" },
   { keys: ["←", "↑", "→"], does: "keys.move" },
+  { keys: ["Ctrl"], does: "keys.wheel" },
   { keys: ["Space"], does: "keys.pen" },
 ];
 

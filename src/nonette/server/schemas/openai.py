@@ -176,6 +176,12 @@ class Edit(Generation):
 
     input_fidelity: Literal["high", "low"] | None = None
     strength: float | None = Field(default=None, ge=0, le=1, description=STRENGTH)
+    feather: int | None = Field(
+        default=None,
+        ge=0,
+        le=types.MAX_FEATHER,
+        description="Pixels over which what is new fades in, inside the mask; 0 if null.",
+    )
 
 
 class Usage(BaseModel):

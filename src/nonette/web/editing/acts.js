@@ -8,6 +8,7 @@ import { firstFrame } from "./frame.js";
 import { moved } from "./geometry.js";
 import { candidate, current, layOf, maskOf, MODES, modelFor, obstacle, planOf, session } from "./session.js";
 import { wishOf } from "./wish.js";
+import { seeAll } from "./zoom.js";
 
 /** @typedef {import("./session.js").Mode} Mode */
 /** @typedef {import("./session.js").Step} Step */
@@ -56,6 +57,7 @@ export async function run() {
       count: COUNT[mode],
       strength: session.strength.value,
       factor: session.factor.value,
+      feather: session.feather[mode]?.value ?? 0,
       mask: maskOf,
       plan: planOf(step),
     });
@@ -121,7 +123,9 @@ export function choose(place) {
 
 /** Be with a step of the strip. @param {number} place */
 export function visit(place) {
-  if (!session.steps.value[place]) return;
+  const [before, next] = [current(), session.steps.value[place]];
+  if (!next) return;
+  if (before?.width !== next.width || before.height !== next.height) seeAll();
   session.at.value = place;
   discard();
   firstFrame();
@@ -176,6 +180,8 @@ function begin(step, mode) {
   session.steps.value = [step];
   session.at.value = 0;
   session.prompt.value = step.prompt;
+  session.point.value = { x: 0.5, y: 0.5 };
+  seeAll();
   firstFrame();
   store.open.value = -1;
   if (store.view.value !== "edit") {

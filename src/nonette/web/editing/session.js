@@ -38,9 +38,13 @@ export const session = {
   prompt: signal(""),
   strength: signal(0.5),
   factor: signal(2),
-  tool: signal(/** @type {"brush" | "eraser"} */ ("brush")),
+  /** Pixels over which what is new fades in. @type {Record<string, Signal<number>>} */
+  feather: { edit: signal(0), extend: signal(6) },
+  tool: signal(/** @type {"brush" | "eraser" | "hand"} */ ("brush")),
   /** Of the brush: its width as a part of the picture's longer side. */
   size: signal(0.1),
+  /** Where the keys have the brush, of a picture that is 1 by 1. */
+  point: signal({ x: 0.5, y: 0.5 }),
   frame: signal(/** @type {Rect} */ ({ x: 0, y: 0, width: 64, height: 64 })),
   /** What the server does or did with the step. @type {Signal<Job | null>} */
   job: signal(/** @type {Job | null} */ (null)),

@@ -7,6 +7,7 @@ import { t } from "../i18n.js";
 import { isOpen } from "../store.js";
 
 const MOST = 2000; // characters, as the server takes
+const SOFTEST = 64; // pixels, as the server takes
 
 class Form extends Panel {
   build() {
@@ -31,6 +32,7 @@ class Form extends Panel {
         h("label", { for: "edit-sentence", hidden: () => session.mode.value === "enlarge" },
           () => t(`edit.sentence.${session.mode.value === "vary" ? "vary" : "edit"}`)),
         h("div", { hidden: () => session.mode.value === "enlarge" }, field),
+        more(),
         h("div", { class: "row", hidden: () => isDone() },
           h("button", { type: "submit", class: "primary", "aria-disabled": () => (isBusy() || obstacle() ? "true" : null) },
             () => t(session.isSending.value ? "run.sending" : "run")),
@@ -39,6 +41,22 @@ class Form extends Panel {
       ),
     ];
   }
+}
+
+/** How softly what is new begins, for those who want to say it. */
+function more() {
+  const chosen = () => session.feather[session.mode.value] ?? session.feather.edit;
+  const input = h("input", {
+    id: "edit-feather", type: "range", min: "0", max: String(SOFTEST), step: "1", "aria-describedby": "edit-feather-about",
+    value: () => String(chosen().value), oninput: () => (chosen().value = Number(input.value)),
+    "aria-valuetext": () => t("edit.feather.told", { n: chosen().value }),
+  });
+  return h("details", { class: "more", hidden: () => !(session.mode.value in session.feather) },
+    h("summary", {}, () => t("more")),
+    h("div", { class: "slider" },
+      h("label", { for: "edit-feather" }, () => t("edit.feather")), input,
+      h("output", { for: "edit-feather" }, () => t("edit.feather.told", { n: chosen().value }))),
+    h("p", { class: "about", id: "edit-feather-about" }, () => t("edit.feather.about")));
 }
 
 define("nonette-edit-form", Form);

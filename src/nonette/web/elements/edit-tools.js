@@ -5,6 +5,7 @@ import { sizeFrame } from "../editing/frame.js";
 import { current, grid, maskOf, session } from "../editing/session.js";
 import { define, h, icon, Panel } from "../dom.js";
 import { number, t } from "../i18n.js";
+import { CLOSEST, reveal, seeAll, view, zoomBy } from "../editing/zoom.js";
 import { tellShare } from "./easel.js";
 import { tellFrame, toSide } from "./world.js";
 
@@ -17,6 +18,11 @@ const CLEAR = "M6 6l12 12M18 6L6 18";
 const ARROWS = { left: "M20 12H4M10 6l-6 6 6 6", top: "M12 20V4M6 10l6-6 6 6", bottom: "M12 4v16M6 14l6 6 6-6", right: "M4 12h16M14 6l6 6-6 6" };
 const SIDES = /** @type {const} */ ({ left: [-1, 0], top: [0, -1], bottom: [0, 1], right: [1, 0] });
 const MOST_LINES = 48; // of the grid, that a frame is high
+const HAND = "M7 12V6a1.5 1.5 0 0 1 3 0v5V4a1.5 1.5 0 0 1 3 0v7V5a1.5 1.5 0 0 1 3 0v7V8a1.5 1.5 0 0 1 3 0v7a6 6 0 0 1-6 6h-2a6 6 0 0 1-5-3l-3-5a1.5 1.5 0 0 1 2.5-1.6L7 13";
+const NEARER = "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13ZM15.5 15.5L21 21M10.5 7.5v6M7.5 10.5h6";
+const FARTHER = "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13ZM15.5 15.5L21 21M7.5 10.5h6";
+const WHOLE = "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5";
+const ZOOM_STEP = 1.5; // times, of one press
 const FACTORS = ["2", "3", "4"];
 
 class Tools extends Panel {
@@ -31,6 +37,7 @@ class Tools extends Panel {
         button(() => t("edit.redo"), REDO, redo, () => !canUndo("redo")),
         button(() => t("edit.invert"), INVERT, invert),
         button(() => t("edit.clear"), CLEAR, clear)),
+      zoomTools(),
       h("div", { class: "tools-row", role: "group", "aria-label": () => t("edit.frame.places"), hidden: isIn("extend") },
         ...Object.entries(SIDES).map(([name, [across, down]]) =>
           button(() => t(`edit.side.${name}`), ARROWS[/** @type {keyof typeof ARROWS} */ (name)], () => toSide(across, down))),
@@ -44,6 +51,31 @@ class Tools extends Panel {
   }
 }
 
+/** Nearer, farther, all of it, and a hand that moves it. */
+const zoomTools = () =>
+  h("div", { class: "tools-row", role: "group", "aria-label": () => t("edit.zoom"), hidden: () => session.mode.value === "extend" },
+    tool("hand", HAND),
+    button(() => t("edit.zoom.farther"), FARTHER, () => zoom(-1), () => view.value.scale <= 1),
+    h("span", { class: "told" }, () => t("edit.zoom.percent", { n: Math.round(100 * view.value.scale) })),
+    button(() => t("edit.zoom.nearer"), NEARER, () => zoom(1), () => view.value.scale >= CLOSEST),
+    button(() => t("edit.zoom.all"), WHOLE, all, () => view.value.scale <= 1));
+
+/** Look at the picture from nearer, or from farther. @param {1 | -1} way */
+export function zoom(way) {
+  if (session.mode.value === "extend" || !current()) return;
+  zoomBy(ZOOM_STEP ** way);
+  reveal(session.point.value);
+  tellZoom();
+}
+
+/** Look at all of the picture. */
+export function all() {
+  seeAll();
+  tellZoom();
+}
+
+const tellZoom = () => tell(t("edit.zoom.told", { n: Math.round(100 * view.value.scale) }));
+
 /** How many times as large, with what it comes to. */
 function factor() {
   const select = h("select", { id: "edit-factor", onchange: () => (session.factor.value = Number(select.value)) },
@@ -55,7 +87,7 @@ function factor() {
   return h("div", { class: "field" }, h("label", { for: "edit-factor" }, () => t("edit.factor")), select);
 }
 
-/** @param {"brush" | "eraser"} name @param {string} path */
+/** @param {"brush" | "eraser" | "hand"} name @param {string} path */
 const tool = (name, path) =>
   h("button", {
     type: "button", class: "plain square", "aria-pressed": () => String(session.tool.value === name),

@@ -6,6 +6,8 @@ import { duration, list, number, t } from "../i18n.js";
 import { effect, onEnd, signal } from "../signals.js";
 import { isOpen, store } from "../store.js";
 
+const PHASES = ["drawing", "painting", "imagining", "enlarging", "ranking"];
+
 class Status extends Panel {
   build() {
     const seconds = signal(0);
@@ -56,17 +58,27 @@ class Status extends Panel {
 /** What is true of a job now; a screen reader is told whenever it changes. @param {import("../api.js").Job | null} job */
 export function headline(job) {
   if (!job) return "";
-  const { state, position, progress, seconds, results } = job;
+  const { state, position, progress, seconds, results, request } = job;
   if (state === "waiting") {
     return position === null || position <= 1 ? t("queue.next") : t("queue.ahead", { n: position - 1 });
   }
-  if (state === "running") return t(progress.phase === "ranking" ? "running.ranking" : "running");
+  if (state === "running") return t(`running.${phaseOf(request, progress.phase)}`);
   if (state === "done") {
     const time = seconds !== null && seconds >= 1 ? duration(seconds) : t("time.moment");
     return t("done", { n: results.length, time });
   }
   if (state === "cancelled") return t("cancelled");
   return t(`ended.${state}`, { why: job.reason?.message ?? "" });
+}
+
+/**
+ * What is being done, of what the catalogues have words for.
+ * @param {Record<string, any>} request
+ * @param {string} phase as the worker tells it; "starting" before it has told anything
+ */
+function phaseOf({ task }, phase) {
+  if (PHASES.includes(phase)) return phase;
+  return task === "enlarge" ? "enlarging" : "drawing";
 }
 
 /** What stands in the way while the job waits. @returns {string} */
