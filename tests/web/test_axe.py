@@ -78,6 +78,26 @@ def test_editing(open_page, crowded, judge, language, theme):
 
 
 @LOOKS
+def test_blending(open_page, crowded, judge, language, theme):
+    page = open_page(f"{crowded.url}/?view=blend", locale=language, color_scheme=theme)
+    page.wait_for_selector("nonette-blend .strip img")
+    judge(page)
+    page.locator("nonette-blend [role=group] button").nth(1).click()
+    judge(page)
+
+
+@LOOKS
+def test_working_on_a_picture(open_page, crowded, judge, language, theme):
+    page = open_page(f"{crowded.url}/?view=edit", locale=language, color_scheme=theme)
+    page.locator(".start .tile").first.click()
+    page.wait_for_selector(".board canvas")
+    page.locator("nonette-edit-form summary").click()
+    for mode in range(4):
+        page.locator(".modes button").nth(mode).click()
+        judge(page)
+
+
+@LOOKS
 def test_dialogs(open_page, crowded, judge, language, theme):
     page = open_page(f"{crowded.url}/?view=history", locale=language, color_scheme=theme)
     history = page.locator("nonette-history")

@@ -209,7 +209,7 @@ def test_everything_is_reached_by_tab_and_shows_its_focus(begin):
     page = begin()
     page.evaluate("document.activeElement.blur()")
     reached = set()
-    for _ in range(26):
+    for _ in range(32):
         page.keyboard.press("Tab")
         reached.add(
             page.evaluate(

@@ -1,7 +1,8 @@
 /** What a person can do, each one function; buttons and keys both come here. */
 
 import * as api from "./api.js";
-import { duration, keep, t } from "./i18n.js";
+import * as shelf from "./editing/shelf.js";
+import { duration, t } from "./i18n.js";
 import { chosenModel, isOpen, store, VIEWS } from "./store.js";
 
 const MAX_RANDOM_SEED = 2 ** 32;
@@ -11,6 +12,8 @@ const LEARN_MS = 5000;
 const UNMANNED_MS = 4000; // a job that waits longer than this asks whether anyone is there to draw
 
 let stopFollowing = () => {};
+/** The job that was last shown in a view. @type {Record<"draw" | "blend", api.Job | null>} */
+const last = { draw: null, blend: null };
 let noticeTimer = 0;
 let unmannedTimer = 0;
 
@@ -40,8 +43,12 @@ export async function again() {
   await send({ ...job.request, ...job.inputs, seed: next });
 }
 
-/** @param {Record<string, unknown>} wish */
-async function send(wish) {
+/**
+ * Ask for a job and show it.
+ * @param {Record<string, unknown>} wish
+ * @param {Record<string, Blob>} [files] by the wish's field
+ */
+export async function send(wish, files = {}) {
   if (store.isSending.value) return;
   store.isSending.value = true;
   store.failure.value = null;
@@ -49,14 +56,14 @@ async function send(wish) {
   const given = Object.entries(wish).filter(([, value]) => value !== null && value !== undefined);
   try {
     const key = crypto.getRandomValues(new Uint32Array(4)).join("-");
-    const job = await twice(() => api.submit({ ...Object.fromEntries(given), previews: true }, key));
+    const job = await twice(() => api.submit({ ...Object.fromEntries(given), previews: true }, key, files));
     store.open.value = -1;
     show(job);
     go({ job: job.id });
   } catch (failure) {
     fail(failure);
     if (failure instanceof api.Failure && failure.kind === "refused") {
-      store.rules.value = await api.judge(String(wish.prompt)).catch(() => []);
+      store.rules.value = await api.judge([wish.prompt, wish.second_prompt].join("\n").trim()).catch(() => []);
     }
   } finally {
     store.isSending.value = false;
@@ -92,7 +99,8 @@ export function show(job) {
   store.isLost.value = store.isUnmanned.value = false;
   store.failure.value = null;
   store.job.value = job;
-  store.view.value = "draw";
+  store.view.value = homeOf(job);
+  last[store.view.value] = job;
   if (!isOpen(job)) return;
   unmannedTimer = window.setTimeout(askWhetherManned, UNMANNED_MS);
   stopFollowing = api.follow(job.id, {
@@ -117,13 +125,31 @@ async function askWhetherManned() {
   unmannedTimer = window.setTimeout(askWhetherManned, UNMANNED_MS);
 }
 
+/** @param {api.Job} job @returns {"draw" | "blend"} the view that it is shown in */
+const homeOf = (job) => (job.request.task === "blend" ? "blend" : "draw");
+
+/** To drawing or blending, with the job that was last shown there. @param {"draw" | "blend"} name */
+export function enter(name) {
+  const job = store.job.value;
+  if (job && homeOf(job) !== name) {
+    const before = last[name];
+    if (before) show(before);
+    else clear();
+  }
+  store.view.value = name;
+  if (store.job.value) go({ job: store.job.value.id });
+  else go(name === "draw" ? {} : { view: name });
+}
+
 /** Fetch a job that an address names and show it. @param {string} id */
 export async function load(id) {
   try {
     const job = await api.look(id);
     const { prompt, negative_prompt } = job.request;
-    store.prompt.value = prompt;
-    store.negative.value = negative_prompt ?? "";
+    if (homeOf(job) === "draw") {
+      store.prompt.value = prompt;
+      store.negative.value = negative_prompt ?? "";
+    }
     show(job);
   } catch (failure) {
     fail(failure);
@@ -148,6 +174,7 @@ export async function remove(id) {
     fail(failure);
     return false;
   }
+  for (const name of /** @type {const} */ (["draw", "blend"])) if (last[name]?.id === id) last[name] = null;
   if (store.job.value?.id === id) clear();
   return true;
 }
@@ -203,6 +230,7 @@ export function use(settings) {
 /** @param {string} key */
 export async function signIn(key) {
   store.isOperator.value = (await api.signIn(key)).is_operator;
+  await shelf.clear(); // it may be somebody else
   store.needsKey.value = false;
   store.failure.value = null;
   store.isLocal.value = false;
@@ -234,13 +262,6 @@ export function say(text) {
   }, NOTICE_MS);
 }
 
-/** @param {"auto" | "light" | "dark"} theme */
-export function paint(theme) {
-  keep("theme", theme);
-  if (theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-}
-
 /** Make the address name what is shown. @param {string | {job?: string, view?: string}} place */
 export function go(place) {
   const query = new URLSearchParams(place).toString();
@@ -259,7 +280,8 @@ export async function arrive() {
     return;
   }
   const view = VIEWS.find((one) => one === query.get("view"));
-  if (view && view !== "draw") store.view.value = view;
+  if (view === "blend") enter(view);
+  else if (view && view !== "draw") store.view.value = view;
   else {
     store.view.value = "draw";
     if (!id) clear();

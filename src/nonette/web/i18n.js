@@ -44,7 +44,8 @@ export function t(key, values = {}) {
 }
 
 /** What to call pictures: by their sentence, or by what was done. @param {Record<string, any>} drawn */
-export const titleOf = ({ prompt, task }) => (prompt.trim() ? prompt : t(`task.${task}`));
+export const titleOf = ({ prompt, second_prompt, task }) =>
+  [prompt, second_prompt ?? ""].filter((one) => one.trim()).join(" → ") || t(`task.${task}`);
 
 /** @param {Language} own @param {number} n */
 const pluralOf = (own, n) => new Intl.PluralRules(own).select(n);

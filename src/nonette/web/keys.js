@@ -49,7 +49,8 @@ export function listen() {
       return;
     }
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
-      if (!isModal()) document.querySelector("form")?.requestSubmit();
+      const form = document.querySelector(store.view.value === "blend" ? "nonette-blend form" : "form");
+      if (!isModal() && form instanceof HTMLFormElement) form.requestSubmit();
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping() || isModal()) return;
@@ -81,8 +82,7 @@ function enlarge(place) {
  * @param {typeof VIEWS[number]} [name]
  */
 export function turn(name = store.view.value === "history" ? "draw" : "history") {
-  const job = store.job.value;
-  const drawn = job ? { job: job.id } : {};
-  commands.go(name === "draw" ? drawn : name === "edit" ? placed() : { view: name });
+  if (name === "draw" || name === "blend") return commands.enter(name);
+  commands.go(name === "edit" ? placed() : { view: name });
   store.view.value = name;
 }

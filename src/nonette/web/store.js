@@ -7,7 +7,7 @@ import { signal } from "./signals.js";
 /** @typedef {import("./api.js").Failure} Failure */
 
 /** The views that have a place in the header; operators alone see the last. */
-export const VIEWS = /** @type {const} */ (["draw", "edit", "history", "gallery", "operator"]);
+export const VIEWS = /** @type {const} */ (["draw", "edit", "blend", "history", "gallery", "operator"]);
 
 /** @typedef {typeof VIEWS[number] | "shared"} View */
 

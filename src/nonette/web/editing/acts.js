@@ -5,6 +5,7 @@ import { fail, go, twice } from "../commands.js";
 import { t } from "../i18n.js";
 import { isOpen, store } from "../store.js";
 import { firstFrame } from "./frame.js";
+import { find, unpack } from "./memory.js";
 import { moved } from "./geometry.js";
 import { candidate, current, layOf, maskOf, MODES, modelFor, obstacle, planOf, session } from "./session.js";
 import { wishOf } from "./wish.js";
@@ -16,9 +17,7 @@ import { seeAll } from "./zoom.js";
 const COUNT = { edit: 4, extend: 4, vary: 9, enlarge: 1 };
 
 let stop = () => {};
-
-/** What names the session in an address. */
-let place = "view=edit";
+let isAside = false; // whether another picture is to be chosen than the one kept
 
 /** Begin with a picture of the server. @param {api.Picture & {prompt?: string}} picture @param {Mode} [mode] */
 export function open(picture, mode = "edit") {
@@ -145,16 +144,49 @@ export function tell(text) {
 /** Show what the address names. @param {URLSearchParams} query */
 export async function arrive(query) {
   const [job, picture] = [query.get("job"), query.get("picture")];
+  const isHere = job ? job === session.job.value?.id : picture ? picture === current()?.name : current();
+  if (isHere || (isAside && !job && !picture)) return;
   try {
-    if (job && job !== session.job.value?.id) await restore(await api.look(job));
-    else if (picture && picture !== current()?.name) open(await api.picture(picture));
+    if (await resume(job ? `job=${job}` : picture ? `picture=${picture}` : "")) return;
+    if (job) await restore(await api.look(job));
+    else if (picture) open(await api.picture(picture));
   } catch (failure) {
     fail(failure);
   }
 }
 
 /** @returns {string} what names the session in an address */
-export const placed = () => place;
+export const placed = () => (session.place.value ? `view=edit&${session.place.value}` : "view=edit");
+
+/** Lay what is edited aside, and begin with another picture. */
+export function layAside() {
+  leave();
+  isAside = true;
+  session.job.value = null;
+  session.at.value = -1;
+  session.steps.value = [];
+  address("");
+}
+
+/**
+ * Come back to what this browser keeps of an address.
+ * @param {string} named "" for whatever was worked on last
+ * @returns {Promise<boolean>} whether it keeps it
+ */
+async function resume(named) {
+  const before = current();
+  const record = await find(named);
+  const found = record && (await unpack(record, measured));
+  if (!found || current() !== before) return Boolean(found);
+  leave();
+  session.job.value = null;
+  seeAll();
+  found.apply();
+  address(record.place);
+  const job = new URLSearchParams(record.place).get("job");
+  if (job) follow(await api.look(job));
+  return true;
+}
 
 /** Come back to a job whose picture this page does not know. @param {api.Job} job */
 async function restore(job) {
@@ -170,13 +202,19 @@ async function restore(job) {
   address(`job=${job.id}`);
 }
 
+function leave() {
+  stop();
+  isAside = false;
+  for (const { file, url } of session.steps.value) if (file) URL.revokeObjectURL(url);
+}
+
 /** @param {Step} step @param {Mode} mode */
 function begin(step, mode) {
-  stop();
-  for (const { file, url } of session.steps.value) if (file) URL.revokeObjectURL(url);
+  leave();
   store.failure.value = null;
   session.job.value = null;
   session.mode.value = mode;
+  session.id.value = crypto.getRandomValues(new Uint32Array(4)).join("-");
   session.steps.value = [step];
   session.at.value = 0;
   session.prompt.value = step.prompt;
@@ -223,6 +261,6 @@ async function measured(url) {
 
 /** Make the address name the session; going back leaves it. @param {string} rest */
 function address(rest) {
-  place = rest ? `view=edit&${rest}` : "view=edit";
-  if (store.view.value === "edit") history.replaceState(null, "", `?${place}`);
+  session.place.value = rest;
+  if (store.view.value === "edit") history.replaceState(null, "", `?${placed()}`);
 }

@@ -4,6 +4,7 @@ import { signal } from "../signals.js";
 
 /** @typedef {{x: number, y: number, size: number}} Dab a place of a stroke; all in pixels */
 /** @typedef {{kind: "brush" | "eraser", dabs: Dab[]} | {kind: "invert"} | {kind: "clear"}} Act */
+/** @typedef {{done: Act[], undone: Act[]}} Acts */
 
 const CELLS = 48; // of the checks along the longer side
 const LIGHT = "#ffffff";
@@ -93,6 +94,26 @@ export class Mask {
     if (!act) return;
     this.#done.push(act);
     this.#apply(act);
+    this.version.value++;
+  }
+
+  /**
+   * What was done to it, and undone, for `restore`.
+   * @param {number} most how many dabs it may have in all; of more nothing is told
+   * @returns {Acts}
+   */
+  acts(most) {
+    const [done, undone] = [this.#done, this.#undone];
+    void this.version.value;
+    const count = [...done, ...undone].reduce((sum, act) => sum + ("dabs" in act ? act.dabs.length : 1), 0);
+    return count > most ? { done: [], undone: [] } : { done, undone };
+  }
+
+  /** Be as another mask was. @param {Acts} acts */
+  restore({ done, undone }) {
+    this.#done = done;
+    this.#undone = undone;
+    this.#redraw();
     this.version.value++;
   }
 

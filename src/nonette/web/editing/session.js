@@ -30,6 +30,10 @@ const GRIDS = 16; // lines of the grid across the shorter side of a picture
 const SMALLEST_GRID = 8;
 
 export const session = {
+  /** What this browser keeps it by. */
+  id: signal(""),
+  /** What names it in an address, as "job=…" or "picture=…". */
+  place: signal(""),
   mode: signal(/** @type {Mode} */ ("edit")),
   /** @type {Signal<Step[]>} */
   steps: signal(/** @type {Step[]} */ ([])),
@@ -69,10 +73,13 @@ export function maskOf(step) {
   return mask;
 }
 
+/** @param {Step} step @returns {boolean} whether anything may be marked in it */
+export const hasMask = (step) => masks.has(step);
+
 /** @returns {Picture | undefined} the picture of the job that is looked at */
 export const candidate = () => session.job.value?.results[session.chosen.value];
 
-/** @param {Mode} mode @returns {import("../api.js").Model | undefined} one that can, or may, do it */
+/** @param {Mode | "blend"} mode @returns {import("../api.js").Model | undefined} one that can, or may, do it */
 export function modelFor(mode) {
   const able = store.models.value.filter(({ capabilities }) => capabilities?.tasks.includes(mode) ?? true);
   return able.find(({ id }) => id === store.model.value) ?? able[0];

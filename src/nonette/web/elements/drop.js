@@ -5,6 +5,7 @@
  */
 
 import * as api from "../api.js";
+import { take as blend } from "../blending.js";
 import { fail, say, use } from "../commands.js";
 import { define, h, Panel } from "../dom.js";
 import { t } from "../i18n.js";
@@ -57,6 +58,7 @@ async function take(file) {
   if (!file) return;
   store.failure.value = null;
   if (store.view.value === "edit") return tell(file);
+  if (store.view.value === "blend") return blend(file);
   try {
     const record = await api.recall(file);
     use(record);

@@ -52,7 +52,7 @@ function more() {
     "aria-valuetext": () => t("edit.feather.told", { n: chosen().value }),
   });
   return h("details", { class: "more", hidden: () => !(session.mode.value in session.feather) },
-    h("summary", {}, () => t("more")),
+    h("summary", {}, () => t("edit.more")),
     h("div", { class: "slider" },
       h("label", { for: "edit-feather" }, () => t("edit.feather")), input,
       h("output", { for: "edit-feather" }, () => t("edit.feather.told", { n: chosen().value }))),

@@ -1,7 +1,8 @@
 /** The edit view: a picture to begin with, the steps it went through, and the tools around it. */
 
 import * as api from "../api.js";
-import { arrive, open, take, turnTo, visit } from "../editing/acts.js";
+import { arrive, layAside, open, take, turnTo, visit } from "../editing/acts.js";
+import { remember } from "../editing/memory.js";
 import { current, MODES, session } from "../editing/session.js";
 import { fail } from "../commands.js";
 import { define, h, Panel } from "../dom.js";
@@ -21,6 +22,7 @@ class Edit extends Panel {
     effect(() => {
       if (store.view.value === "edit") untracked(() => arrive(new URLSearchParams(location.search)));
     });
+    remember();
     const source = (/** @type {Event} */ event) => {
       const { file, picture } = /** @type {CustomEvent} */ (event).detail ?? {};
       if (file instanceof Blob) take(file, "edit");
@@ -44,7 +46,8 @@ class Edit extends Panel {
           document.createElement("nonette-edit-results"),
           strip(),
           h("div", { class: "row" },
-            save(() => (session.job.value ? null : current()?.kept ?? null)), chooser("edit.other", "plain")))),
+            save(() => (session.job.value ? null : current()?.kept ?? null)),
+            h("button", { type: "button", class: "plain", onclick: layAside }, () => t("edit.other"))))),
       h("p", { class: "unseen", role: "status", text: () => session.told.value }),
     ];
   }

@@ -20,7 +20,7 @@ class Header extends Panel {
     const theme = signal(THEMES.find((one) => one === read("theme")) ?? "auto");
     const nextTheme = () => {
       theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
-      commands.paint(theme.value);
+      paint(theme.value);
     };
     const other = () => (language.value === "en" ? "fr" : "en");
     const themeButton = h(
@@ -76,6 +76,13 @@ class Header extends Panel {
       ),
     ];
   }
+}
+
+/** @param {typeof THEMES[number]} theme */
+function paint(theme) {
+  keep("theme", theme);
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
 }
 
 /** @returns {Node} nine squares, the middle one lit */

@@ -1,11 +1,12 @@
 /** The whole page: its frame, what it shows, and what keys do. */
 
 import { define, h, Panel } from "../dom.js";
-import { t } from "../i18n.js";
+import { t, titleOf } from "../i18n.js";
 import { listen } from "../keys.js";
 import { effect } from "../signals.js";
 import { store } from "../store.js";
 import "./actions.js";
+import "./blend.js";
 import "./collections.js";
 import "./edit.js";
 import "./gallery.js";
@@ -27,10 +28,11 @@ import "./viewer.js";
 class Studio extends Panel {
   build() {
     const isDrawing = () => store.view.value === "draw";
+    const isBlending = () => store.view.value === "blend";
     listen();
     effect(() => {
-      const sentence = store.job.value?.request.prompt;
-      document.title = sentence && isDrawing() ? `${sentence} · Nonette` : "Nonette";
+      const job = isDrawing() || isBlending() ? store.job.value : null;
+      document.title = job ? `${titleOf(job.request)} · Nonette` : "Nonette";
     });
     return [
       h("a", { class: "skip", href: "#main" }, () => t("skip")),
@@ -38,9 +40,11 @@ class Studio extends Panel {
       h(
         "main",
         { id: "main", tabindex: "-1" },
-        h("div", { class: "draw", hidden: () => !isDrawing() },
-          h("h1", { class: "unseen" }, () => t("view.draw")),
-          ...["sentence", "trouble", "status", "grid", "actions"].map((name) => element(`nonette-${name}`))),
+        h("div", { class: "draw", hidden: () => !isDrawing() && !isBlending() },
+          h("h1", { class: "unseen" }, () => t(isBlending() ? "view.blend" : "view.draw")),
+          h("div", { class: "begin", hidden: () => !isDrawing() }, element("nonette-sentence")),
+          h("div", { class: "begin", hidden: () => !isBlending() }, element("nonette-blend")),
+          ...["trouble", "status", "grid", "actions"].map((name) => element(`nonette-${name}`))),
         h("div", { class: "editing", hidden: () => store.view.value !== "edit" }, element("nonette-edit")),
         ...["history", "gallery", "operator"].map((name) =>
           h("div", { class: "past", hidden: () => store.view.value !== name },

@@ -1,7 +1,8 @@
 /** One picture, large: the others by arrow keys or a swipe, saving it, and what draws it again. */
 
 import * as api from "../api.js";
-import { fail, use } from "../commands.js";
+import { begin } from "../blending.js";
+import { enter, fail, use } from "../commands.js";
 import { open } from "../editing/acts.js";
 import { define, fill, h, icon, Panel } from "../dom.js";
 import { moment, number, t, titleOf } from "../i18n.js";
@@ -17,7 +18,7 @@ const CLOSE = "M6 6l12 12M18 6L6 18";
 const SWIPE = 40; // pixels that a finger must go
 
 /** Settings that are told, in this order; others that a request may hold follow as they are. */
-const TOLD = ["negative_prompt", "guidance", "steps", "sampler", "temperature", "top_k", "top_p"];
+const TOLD = ["second_prompt", "mix", "negative_prompt", "guidance", "steps", "sampler", "temperature", "top_k", "top_p"];
 
 class Viewer extends Panel {
   build() {
@@ -55,9 +56,12 @@ class Viewer extends Panel {
           h("button", { type: "button", class: "second", onclick: () => onPicture(share.save) }, () => t("save.one")),
           star(),
           h("button", { type: "button", class: "plain", onclick: share.copyLink }, () => t("copy")),
-          h("button", { type: "button", class: "plain", onclick: () => use(settings()) }, () => t("viewer.use")),
+          h("button", {
+            type: "button", class: "plain", hidden: () => store.job.value?.request.task === "blend", onclick: () => use(settings()),
+          }, () => t("viewer.use")),
           ...MODES.map((mode) =>
             h("button", { type: "button", class: "plain", onclick: () => toEdit(mode) }, () => t(`edit.mode.${mode}`))),
+          h("button", { type: "button", class: "plain", onclick: toBlend }, () => t("view.blend")),
         ),
         document.createElement("nonette-keep"),
         h(
@@ -139,6 +143,14 @@ function onPicture(action) {
 /** Go on with the open picture in the edit view. @param {import("../editing/session.js").Mode} mode */
 function toEdit(mode) {
   onPicture((picture) => open({ ...picture, prompt: store.job.value?.request.prompt }, mode));
+}
+
+/** Blend the open picture with another one. */
+function toBlend() {
+  onPicture((picture) => {
+    begin(picture);
+    enter("blend");
+  });
 }
 
 /** What draws the open picture again. */
