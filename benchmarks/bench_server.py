@@ -139,9 +139,13 @@ class Bench:
         except (OSError, asyncio.IncompleteReadError, AssertionError) as error:
             self.errors[f"{type(error).__name__} {error}"] += 1
 
-    def report(self, delays: list[float], errors: Counter[str]) -> dict[str, object]:
-        """What is printed."""
-        delays = sorted(delays) or [float("nan")]
+    def report(self, asked: list[tuple[float, float]], errors: Counter[str]) -> dict[str, object]:
+        """What is printed; `asked` has the moment and the milliseconds of each status request."""
+        delays = sorted(delay for _, delay in asked) or [float("nan")]
+        seconds: dict[int, float] = {}
+        for moment, delay in asked:
+            second = int(moment - self.start)
+            seconds[second] = max(round(delay, 1), seconds.get(second, 0.0))
         counts = [self.done[number] for number in range(self.options.clients)]
         late = [moment for moment in self.done_at if moment > self.options.ramp]
         return {
@@ -156,18 +160,19 @@ class Bench:
             "status_p50_ms": round(delays[len(delays) // 2], 1),
             "status_p99_ms": round(delays[int(len(delays) * 0.99)], 1),
             "status_max_ms": round(delays[-1], 1),
+            "status_max_ms_by_second": [seconds.get(i) for i in range(1 + max(seconds, default=0))],
         }
 
 
 def probe(url: str, rate: float, seconds: float, newest: Connection) -> None:
     """Ask for the status of the newest job at a steady rate, and send back what it took."""
-    delays: list[float] = []
+    asked: list[tuple[float, float]] = []
     errors: Counter[str] = Counter()
 
     async def ask(free: list[Connected], job: str, address: str) -> None:
         connection = free.pop() if free else Connected(url, address)
         connection.head = Connected(url, address).head
-        start = time.perf_counter()
+        start = time.monotonic()
         try:
             if not hasattr(connection, "writer"):
                 await connection.open()
@@ -175,7 +180,7 @@ def probe(url: str, rate: float, seconds: float, newest: Connection) -> None:
         except (OSError, asyncio.IncompleteReadError) as error:
             errors[f"status {type(error).__name__}"] += 1
             return
-        delays.append(1000 * (time.perf_counter() - start))
+        asked.append((start, 1000 * (time.monotonic() - start)))
         if status != 200:
             errors[f"status {status}"] += 1
         free.append(connection)
@@ -193,7 +198,7 @@ def probe(url: str, rate: float, seconds: float, newest: Connection) -> None:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     asyncio.run(run())
-    newest.send((delays, errors))
+    newest.send((asked, errors))
 
 
 def bare(options: argparse.Namespace) -> dict[str, object]:
@@ -249,9 +254,9 @@ def main(arguments: list[str] | None = None) -> None:
         prober.start()
         bench = Bench(url, options, ours)
         asyncio.run(bench.run())
-        delays, errors = ours.recv()
+        asked, errors = ours.recv()
         prober.join()
-        print(json.dumps(bench.report(delays, errors) | processor_seconds(Path(folder))))
+        print(json.dumps(bench.report(asked, errors) | processor_seconds(Path(folder))))
 
 
 def processor_seconds(folder: Path) -> dict[str, float]:

@@ -7,6 +7,7 @@ standard input does, so that it never outlives the supervisor that started it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -72,6 +73,8 @@ def main(settings: Settings, descriptor: int) -> None:
         server.should_exit = True
 
     threading.Thread(target=end_with_standard_input, daemon=True).start()
+    gc.collect()
+    gc.freeze()  # what is there from the start stays: to look through it takes a tenth of a second
     asyncio.run(server.serve([socket.socket(fileno=descriptor)]))
 
 

@@ -32,7 +32,8 @@ RETRY_COUNT = "x-stainless-retry-count"  # what OpenAI's clients count their att
 PATIENCE = 45.0  # seconds beyond the longest estimate that a caller is kept waiting
 COME_BACK = 5.0  # seconds to come back after, where the job goes on without its caller
 LAST_LOOK = 0.05  # seconds to find out whether the connection is gone
-MOST_SUBMITTING = 32  # threads that submit at once; they share transactions
+MOST_SUBMITTING = 8  # threads that submit at once; they share transactions
+MOST_LOOKING = 4  # threads that look at jobs at once; more would only wait for each other
 MOST_DECODING = 2  # uploads at once: each can take a few hundred megabytes
 BEAT = 15.0  # seconds of silence after which a stream says that it is still there
 STATUSES = {tables.REFUSED: 400, tables.CANCELLED: 409, tables.FAILED: 500}
@@ -49,6 +50,7 @@ class Desk:
         id: What other processes know it by.
         decoders: Bounds how many uploads are decoded at once.
         writers: Bounds how many threads wait to submit, so that readers are not behind them.
+        readers: Bounds how many threads look at jobs.
     """
 
     def __init__(self, queue: Queue, hub: Hub) -> None:
@@ -57,6 +59,7 @@ class Desk:
         self.id = f"api_{secrets.token_hex(8)}"
         self.decoders = anyio.CapacityLimiter(MOST_DECODING)
         self.writers = anyio.CapacityLimiter(MOST_SUBMITTING)
+        self.readers = anyio.CapacityLimiter(MOST_LOOKING)
 
     def report(self) -> None:
         """Open the desk, or say that it is open still."""

@@ -26,6 +26,7 @@ from nonette.server.schemas.openai import UNSUPPORTED
 MAX_FILES = 17  # sixteen images and a mask, as OpenAI's clients may send
 MAX_FIELDS = 64
 MAX_FIELD_BYTES = 1 << 17
+SMALL = 1 << 14  # bytes of JSON that are read sooner than a thread is found for them
 DATA_URL = re.compile(r"data:[\w.+/-]*;base64,(?P<content>.*)", re.DOTALL)
 
 Wish = TypeVar("Wish", bound=BaseModel)
@@ -90,8 +91,10 @@ async def read(request: Request, files: Iterable[str], ids: Iterable[str] = ()) 
     if kind == "multipart/form-data":
         return await _read_form(request, set(files), set(ids))
     if kind == "application/json":
-        content = await request.body()
-        return await run_sync(_read_json, content, set(files) - set(ids))
+        content, names = await request.body(), set(files) - set(ids)
+        if len(content) <= SMALL:
+            return _read_json(content, names)
+        return await run_sync(_read_json, content, names)
     message = "The body must be multipart/form-data, or JSON with pictures as data URLs."
     raise ApiError(415, message, code="unsupported_media_type")
 

@@ -28,7 +28,9 @@ from nonette.server.views import JobView
 
 TICK = 0.1  # seconds between looks for changes
 OUTLOOK_SECONDS = 2.0  # between fresh positions and estimates for one who waits
-MOST_OUTLOOKS = 10  # told each tick; where more wait than that allows, each is told later
+OUTLOOK_TICKS = 3  # between two groups of those who are told where they stand
+MOST_OUTLOOKS = 30  # in one group; where more wait than that allows, each is told later
+MOST_OPENING = 4  # streams that are opened at once; the others stay out of readers' way
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ class Hub:
         self.queue = queue
         self._watchers: OrderedDict[str, set[asyncio.Queue[JobView]]] = OrderedDict()
         self._due = 0.0  # how many watched jobs are to be told by now where they stand
+        self._openers = anyio.CapacityLimiter(MOST_OPENING)
         self._version: int | None = None
         self._is_closed = False
 
@@ -50,13 +53,15 @@ class Hub:
 
     async def run(self) -> None:
         """Look for changes until cancelled."""
-        while True:
+        for tick in itertools.count():
             await asyncio.sleep(TICK)
             if not self._watchers:
                 self._version = None
                 continue
             try:
-                told = await self._changed() | self._in_turn()
+                told = await self._changed()
+                if tick % OUTLOOK_TICKS == 0:
+                    told |= self._in_turn()
                 if told:
                     await self._tell(told)
             except DBAPIError as error:  # a database that is away may come back
@@ -86,7 +91,9 @@ class Hub:
         inbox: asyncio.Queue[Any] = asyncio.Queue()
         self._watchers.setdefault(job_id, set()).add(inbox)
         try:
-            last = await anyio.to_thread.run_sync(self.queue.look, job_id, owner)
+            last = await anyio.to_thread.run_sync(
+                self.queue.look, job_id, owner, limiter=self._openers
+            )
             yield last
             while not last.has_ended and not self._is_closed:
                 try:
@@ -130,7 +137,8 @@ class Hub:
 
     def _in_turn(self) -> set[str]:
         """The watched jobs whose turn it is to be told where they stand."""
-        self._due += min(MOST_OUTLOOKS, len(self._watchers) * TICK / OUTLOOK_SECONDS)
+        share = OUTLOOK_TICKS * TICK / OUTLOOK_SECONDS
+        self._due += min(MOST_OUTLOOKS, len(self._watchers) * share)
         num_due = math.floor(self._due)
         self._due -= num_due
         chosen = set(itertools.islice(self._watchers, num_due))

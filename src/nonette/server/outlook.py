@@ -9,7 +9,6 @@ read: to put a statement together takes longer than to carry it out.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -92,9 +91,17 @@ _LOOK = select(*_JOB.c, *_ahead(_JOB.c.model, _IS_BEFORE).selected_columns).wher
     _JOB.c.id == bindparam("id", type_=Job.id.type)
 )
 _RUNNING = select(Job.model, func.sum(Job.cost)).where(Job.state == RUNNING).group_by(Job.model)
-_QUEUE = (
-    select(Job.id, Job.model, Job.cost).where(Job.state == WAITING).order_by(Job.turn, Job.number)
+_IN_ORDER = (Job.turn, Job.number)
+_LINE = (
+    select(
+        Job.number,
+        func.row_number().over(order_by=_IN_ORDER).label("position"),
+        func.sum(Job.cost).over(partition_by=Job.model, order_by=_IN_ORDER).label("cost_with_it"),
+    )
+    .where(Job.state == WAITING)
+    .subquery()
 )
+_PLACES = select(_LINE).where(_LINE.c.number.in_(bindparam("numbers", expanding=True)))
 _WORKERS = select(Worker.model, func.count()).where(_RECENTLY).group_by(Worker.model)
 _SPEEDS = select(Model.name, Model.seconds_per_candidate)
 
@@ -129,21 +136,20 @@ def outlooks(session: Session, now: float, jobs: Sequence[Any]) -> dict[str, Out
     """Where many jobs stand, from one walk along the queue."""
     connection = session.connection()
     speeds = _pairs(connection.execute(_SPEEDS))
-    costs: dict[str, float] = defaultdict(float)  # by model, of what runs and waits before
-    costs.update(_pairs(connection.execute(_RUNNING)))
+    running = _pairs(connection.execute(_RUNNING))
     workers = _pairs(connection.execute(_WORKERS, {"now": now}))
+    waiting = [job.number for job in jobs if job.state == WAITING]
+    places = connection.execute(_PLACES, {"numbers": waiting}) if waiting else ()
+    place_of = {place.number: place for place in places}
     found: dict[str, Outlook] = {}
-    for position, (job_id, model, cost) in enumerate(connection.execute(_QUEUE), start=1):
-        speed = speeds.get(model)
-        seconds = None
-        if speed is not None:
-            seconds = (costs[model] / max(1, workers.get(model, 0)) + cost) * speed
-        found[job_id] = Outlook(position=position, seconds=seconds)
-        costs[model] += cost
     for job in jobs:
-        if job.state == RUNNING:
-            found[job.id] = Outlook(seconds=_left(job, speeds.get(job.model)))
-    return {job.id: found.get(job.id, Outlook()) for job in jobs}
+        ahead = Ahead(0, 0.0, workers.get(job.model, 0), speeds.get(job.model))
+        place = place_of.get(job.number)
+        if place is not None:
+            cost = place.cost_with_it - job.cost + running.get(job.model, 0.0)
+            ahead = ahead._replace(num_ahead=place.position - 1, cost_ahead=cost)
+        found[job.id] = outlook(job, ahead)
+    return found
 
 
 def num_workers(session: Session, database: Database, model: str) -> int:

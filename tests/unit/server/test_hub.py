@@ -2,7 +2,7 @@
 
 import asyncio
 
-from nonette.server.hub import MOST_OUTLOOKS, Hub
+from nonette.server.hub import MOST_OUTLOOKS, OUTLOOK_TICKS, Hub
 
 
 def watched(queue, num_jobs):
@@ -23,7 +23,7 @@ def test_a_crowd_is_told_in_turn_and_never_all_at_once(queue):
 
 def test_few_are_told_every_two_seconds(queue):
     hub = watched(queue, 2)
-    told = [job for _ in range(42) for job in hub._in_turn()]  # of a tenth of a second each
+    told = [job for _ in range(42 // OUTLOOK_TICKS) for job in hub._in_turn()]
     assert sorted(told) == ["job_0", "job_0", "job_1", "job_1"]
 
 

@@ -157,14 +157,13 @@ class JobList(BaseModel):
     data: list[JobAnswer]
 
 
-@router.post("", status_code=202, openapi_extra=_body())
+@router.post("", status_code=202, response_model=JobAnswer, openapi_extra=_body())
 async def submit(
     house: Inside,
     caller: Asker,
     request: Request,
-    response: Response,
     idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
-) -> JobAnswer:
+) -> Response:
     """Accept a job; once this is answered, it is on disk and will end.
 
     Files come in a form. JSON names pictures that are here: one's own, published ones, and what
@@ -184,8 +183,7 @@ async def submit(
     view, headers = await run_sync(
         accepted, limiter=house.desk.decoders if has_pictures else house.desk.writers
     )
-    response.headers.update({"Location": f"/api/jobs/{view.id}", **headers})
-    return answer(view)
+    return _told(view, 202, {"Location": f"/api/jobs/{view.id}", **headers})
 
 
 @router.get("")
@@ -197,7 +195,7 @@ def list_jobs(
 
 
 @router.get("/{job_id}")
-def look(job_id: str, house: Inside, caller: Asker) -> JobAnswer:
+async def look(job_id: str, house: Inside, caller: Asker) -> JobAnswer:
     """The job as it is now."""
     return answer(house.queue.look(job_id, caller.owner))
 
@@ -256,6 +254,12 @@ async def _events(
                 return
             yield STILL_THERE if view is last else _event(view)
             last = view
+
+
+def _told(view: JobView, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The job as an answer, written once: the framework would check what is of its type anyway."""
+    content = answer(view).model_dump_json()
+    return Response(content, status, headers=headers, media_type="application/json")
 
 
 def _event(view: JobView) -> bytes:
