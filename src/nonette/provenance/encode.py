@@ -34,6 +34,7 @@ KEYWORD = "nonette"
 SPOKEN = ("prompt", "negative_prompt")  # what the person wrote, told only where it may be
 COMPOSED = ("edit", "extend")  # tasks whose pictures keep pixels that somebody brought
 JPEG_QUALITY = 95
+PNG_EFFORT = 4  # of zlib's nine; six, its habit, takes twice as long for files 2% smaller
 MAX_RECORD_CHARACTERS = 1 << 18
 MAX_SHEET_PIXELS = 5 * checks.MAX_PIXELS  # of many pictures and the gaps between them
 UNREADABLE = (  # what Pillow raises at damaged and hostile files
@@ -210,7 +211,7 @@ def _encode(
         chunks = PngImagePlugin.PngInfo()
         chunks.add_text(KEYWORD, text)
         chunks.add_itxt("XML:com.adobe.xmp", packet.decode())
-        image.save(buffer, "PNG", pnginfo=chunks)
+        image.save(buffer, "PNG", pnginfo=chunks, compress_level=PNG_EFFORT)
     elif format == "webp":
         is_exact = quality is None
         image.save(

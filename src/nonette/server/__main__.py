@@ -28,6 +28,7 @@ MISUSED, FAILED = 2, 1
 KEEP_ALIVE_SECONDS = 75
 SWITCH_SECONDS = 0.001  # that a thread which computes may keep the one that answers waiting
 BACKLOG = 4096
+NEVER = 1 << 30
 
 
 class Server(uvicorn.Server):
@@ -74,7 +75,8 @@ def main(settings: Settings, descriptor: int) -> None:
 
     threading.Thread(target=end_with_standard_input, daemon=True).start()
     gc.collect()
-    gc.freeze()  # what is there from the start stays: to look through it takes a tenth of a second
+    gc.freeze()  # what is there from the start stays
+    gc.set_threshold(*gc.get_threshold()[:2], NEVER)  # all of it in the keeper's rounds alone
     asyncio.run(server.serve([socket.socket(fileno=descriptor)]))
 
 

@@ -8,6 +8,7 @@ and files that no row knows: of a worker that was stopped between writing and re
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ SWEEP_SECONDS = 3600.0
 FORGET_SECONDS = 600.0  # after which a silent worker's row is deleted
 KEY_SECONDS = 86_400.0  # for which an Idempotency-Key is remembered
 STRAY_SECONDS = 3600.0  # age of a file that no row knows before it is deleted
+GARBAGE_SECONDS = 600.0  # between full collections, of a tenth of a second with a thousand streams
 AT_ONCE = 200  # jobs deleted in one transaction
 
 log = structlog.get_logger(__name__)
@@ -40,8 +42,12 @@ async def keep(house: House) -> None:
     """Make rounds until cancelled."""
     database, settings = house.database, house.settings
     next_sweep = time.monotonic()
+    next_collection = next_sweep + GARBAGE_SECONDS
     while True:
         await asyncio.sleep(ROUND_SECONDS)
+        if time.monotonic() >= next_collection:
+            next_collection = time.monotonic() + GARBAGE_SECONDS
+            gc.collect()
         try:
             await anyio.to_thread.run_sync(house.desk.report)
             await anyio.to_thread.run_sync(make_round, database, settings)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from nonette.core.types import Capabilities, Progress
@@ -33,6 +33,21 @@ LOOK_AHEAD = 4  # times a batch's jobs, among which those are looked for that fi
 SPEED_SHARE = 0.3  # of the newest batch in the moving average of speeds
 
 log = structlog.get_logger(__name__)
+
+_REPORT = (  # made once, and carried out for a whole batch
+    update(Job.__table__)  # type: ignore[arg-type]
+    .where(
+        Job.__table__.c.id == bindparam("job"),
+        Job.__table__.c.lease == bindparam("under"),
+        Job.__table__.c.state == RUNNING,
+    )
+    .values(
+        done_steps=bindparam("steps"),
+        total_steps=bindparam("of_steps"),
+        phase=bindparam("in_phase"),
+        version=bindparam("change"),
+    )
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,15 +169,15 @@ class Leases:
         with self.database.write() as session:
             version = next_version(session)
             values = {
-                "done_steps": progress.done,
-                "total_steps": progress.total,
-                "phase": progress.phase,
-                "version": version,
+                "steps": progress.done,
+                "of_steps": progress.total,
+                "in_phase": progress.phase,
+                "change": version,
             }
-            for claim in claims:
-                changed = session.execute(update(Job).where(_is(claim)).values(**values))
-                if preview is not None and claim is claims[0] and changed.rowcount:  # type: ignore[attr-defined]
-                    session.merge(Preview(job_id=claim.id, version=version, content=preview))
+            told = [{"job": claim.id, "under": claim.lease} | values for claim in claims]
+            session.connection().execute(_REPORT, told)
+            if preview is not None and session.scalar(select(Job.id).where(_is(claims[0]))):
+                session.merge(Preview(job_id=claims[0].id, version=version, content=preview))
 
     def finish(
         self,
