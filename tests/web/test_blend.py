@@ -45,7 +45,7 @@ def pictures_of_grid(page, count):
 
 def test_two_files_are_blended_as_far_as_the_slider_says(blending, server):
     page = blending
-    assert page.locator("#blend-why").inner_text() == "Choose two pictures first."
+    page.get_by_text("Choose two pictures first.").wait_for()
     choose(page, 0, flat(255, 0, 0))
     choose(page, 1, flat(0, 0, 255))
     slider = page.get_by_label("How far")
@@ -57,6 +57,11 @@ def test_two_files_are_blended_as_far_as_the_slider_says(blending, server):
     # The flat engine goes half way from the mix of both to a colour by lot.
     means = np.mean([one.mean(axis=(0, 1)) for one in found], axis=0)
     assert means[0] > means[2] + 30
+    page.go_back()
+    page.wait_for_url(lambda url: url.endswith("view=blend"))
+    pictures_of_grid(page, 0)
+    page.go_forward()
+    pictures_of_grid(page, 9)
     first = {one["seed"] for one in job["results"]}
     address = page.url
     page.get_by_role("button", name="Run again").click()

@@ -53,7 +53,7 @@ function lay(side) {
 
 /** @returns {string} why it cannot run, in words; "" where it can */
 export function obstacle() {
-  if (!modelFor("blend")) return t("blend.unable");
+  if (store.models.value.length && !modelFor("blend")) return t("blend.unable");
   if (blending.of.value === "pictures") {
     return blending.pictures.every(({ value }) => value) ? "" : t("blend.empty");
   }

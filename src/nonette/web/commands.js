@@ -280,12 +280,12 @@ export async function arrive() {
     return;
   }
   const view = VIEWS.find((one) => one === query.get("view"));
-  if (view === "blend") enter(view);
-  else if (view && view !== "draw") store.view.value = view;
+  if (view && view !== "draw" && view !== "blend") store.view.value = view;
   else {
-    store.view.value = "draw";
+    const job = store.job.value;
+    store.view.value = job && id === job.id ? homeOf(job) : (view ?? "draw");
     if (!id) clear();
-    else if (id !== store.job.value?.id) await load(id);
+    else if (id !== job?.id) await load(id);
   }
 }
 

@@ -116,7 +116,7 @@ export function obstacle() {
   const step = current();
   const mode = session.mode.value;
   if (!step) return t("edit.empty");
-  if (!modelFor(mode)) return t(`edit.unable.${mode}`);
+  if (store.models.value.length && !modelFor(mode)) return t(`edit.unable.${mode}`);
   if (mode === "edit" && maskOf(step).version.value >= 0 && maskOf(step).isBlank) return t("edit.unmarked");
   if (mode === "extend" && !planOf(step).toDraw.length) return t("edit.covered");
   if ((mode === "edit" || mode === "extend") && !session.prompt.value.trim()) return t("edit.wordless");

@@ -56,7 +56,7 @@ const zoomTools = () =>
   h("div", { class: "tools-row", role: "group", "aria-label": () => t("edit.zoom"), hidden: () => session.mode.value === "extend" },
     tool("hand", HAND),
     button(() => t("edit.zoom.farther"), FARTHER, () => zoom(-1), () => view.value.scale <= 1),
-    h("span", { class: "told" }, () => t("edit.zoom.percent", { n: Math.round(100 * view.value.scale) })),
+    h("span", { class: "percent" }, () => t("edit.zoom.percent", { n: Math.round(100 * view.value.scale) })),
     button(() => t("edit.zoom.nearer"), NEARER, () => zoom(1), () => view.value.scale >= CLOSEST),
     button(() => t("edit.zoom.all"), WHOLE, all, () => view.value.scale <= 1));
 
