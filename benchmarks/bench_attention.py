@@ -4,16 +4,16 @@
     python benchmarks/bench_attention.py --dtype float32
 
 Fused is torch's own; plain is two products with all scores held at once; tiled is the same for so
-many queries at a time that their scores stay in the cache. What `nn/attention.py` chooses follows
-from these figures. Processor seconds are the figure to compare on a busy machine; rates are of the
-two products alone, beside that of a square product of the same type.
+many queries at a time that their scores stay in the cache, with its own shortcuts. What
+`nn/attention.py` chooses follows from these figures. Processor seconds are the figure to compare on
+a busy machine; rates are of the two products alone, beside that of a square product of the same
+type.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nonette.nn.attention import plain_attention
+from nonette.nn import attention as ways_of
 
 SHAPES = {  # (batch, heads, queries, keys, width of a head)
     "UNet 64x64, itself": (1, 4, 4096, 4096, 40),
@@ -61,7 +61,7 @@ def rates(shape: tuple[int, ...], dtype: torch.dtype, repeats: int) -> dict[str,
     work = 4 * batch * heads * num_queries * num_keys * width / 1e9
     ways: dict[str, Callable[[], Tensor]] = {
         "fused": lambda: F.scaled_dot_product_attention(query, key, value),
-        "plain": lambda: plain_attention(query, key, value),
+        "plain": lambda: ways_of.plain_attention(query, key, value),
     }
     for tile in TILES:
         ways[f"tiled {tile}"] = lambda tile=tile: tiled(query, key, value, tile)
@@ -72,15 +72,9 @@ def rates(shape: tuple[int, ...], dtype: torch.dtype, repeats: int) -> dict[str,
 
 
 def tiled(query: Tensor, key: Tensor, value: Tensor, tile: int) -> Tensor:
-    """Attention head by head, `tile` queries at a time, everything in the inputs' type."""
-    q = (query / math.sqrt(query.shape[-1])).flatten(0, 1)  # (heads, queries, width)
-    k, v = key.flatten(0, 1).transpose(1, 2).contiguous(), value.flatten(0, 1)
-    out = torch.empty_like(q)
-    for head in range(len(q)):
-        for start in range(0, q.shape[1], tile):
-            own = slice(start, start + tile)
-            torch.mm((q[head, own] @ k[head]).softmax(-1), v[head], out=out[head, own])
-    return out.view_as(query)
+    """Ours, with another number of queries at a time."""
+    ways_of.TILE = tile
+    return ways_of.tiled_attention(query, key, value)
 
 
 def best(work: Callable[[], object], repeats: int) -> float:

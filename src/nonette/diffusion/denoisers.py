@@ -146,7 +146,7 @@ def keeping(denoise: Denoise, source: Tensor, is_drawn: Tensor) -> Denoise:
         is_drawn: 1 where something new is drawn, 0 where the source stays, (B, 1, H, W); between
             them a mixture.
     """
-    return lambda x, sigma: source + is_drawn * (denoise(x, sigma) - source)
+    return lambda x, sigma: torch.lerp(source, denoise(x, sigma), is_drawn.to(source))
 
 
 def _times(time: float, x: Tensor) -> Tensor:

@@ -18,8 +18,10 @@ adversary that training needs, live elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -28,6 +30,7 @@ from nonette.core.errors import InputError
 from nonette.nn.attention import attention
 
 NORM_EPSILON = 1e-6
+MAX_STRIPE = 2**16  # places of a map that are worked on at once, of one picture without gradients
 LOG_VARIANCE_RANGE = (-30.0, 20.0)  # what the encoder may say, as published
 
 
@@ -153,7 +156,8 @@ class Encoder(nn.Module):
         x = self.conv_in(x)
         for level in self.down:
             x = level(x)
-        return self.conv_out(F.silu(self.norm_out(self.mid(x))))
+        x = self.mid(x)
+        return _in_stripes(_activation(self.norm_out, x), self.conv_out, x)
 
 
 class Decoder(nn.Module):
@@ -178,7 +182,7 @@ class Decoder(nn.Module):
         x = self.mid(self.conv_in(x))
         for level in self.up:
             x = level(x)
-        return self.conv_out(F.silu(self.norm_out(x)))
+        return _in_stripes(_activation(self.norm_out, x), self.conv_out, x)
 
 
 class Level(nn.Module):
@@ -202,7 +206,7 @@ class Level(nn.Module):
         if self.resample == "down":
             return self.conv(F.pad(x, (0, 1, 0, 1)))  # on the right and below only, as published
         if self.resample == "up":
-            return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+            return _in_stripes(_doubled, self.conv, x, factor=2)
         return x
 
 
@@ -233,8 +237,8 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, h, w) → (B, width, h, w)."""
-        h = self.conv_1(F.silu(self.norm_1(x)))
-        h = self.conv_2(F.silu(self.norm_2(h)))
+        h = _in_stripes(_activation(self.norm_1, x), self.conv_1, x)
+        h = _in_stripes(_activation(self.norm_2, h), self.conv_2, h)
         return self.shortcut(x) + h
 
 
@@ -268,3 +272,56 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 def _norm(width: int, num_groups: int) -> nn.GroupNorm:
     return nn.GroupNorm(num_groups, width, eps=NORM_EPSILON)
+
+
+def _is_long(x: Tensor, factor: int = 1) -> bool:
+    """Whether a map (B, C, h, w), enlarged so many times a side, is worked on in stripes."""
+    num_places = x.shape[2] * x.shape[3] * factor**2
+    return len(x) == 1 and num_places > MAX_STRIPE and not torch.is_grad_enabled()
+
+
+def _in_stripes(
+    before: Callable[[Tensor], Tensor], conv: nn.Conv2d, x: Tensor, factor: int = 1
+) -> Tensor:
+    """A 3×3 convolution of `before(x)`, which makes `factor` rows and columns of each."""
+    height, width = x.shape[2:]
+    if not _is_long(x, factor):
+        return conv(before(x))
+    num_rows = max(1, MAX_STRIPE // (width * factor**2))
+    form = torch.contiguous_format
+    if x.is_contiguous(memory_format=torch.channels_last):
+        form = torch.channels_last
+    shape = (1, conv.out_channels, factor * height, factor * width)
+    whole = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=form)
+    for top in range(0, height, num_rows):
+        bottom = min(height, top + num_rows)
+        above, below = min(1, top), min(1, height - bottom)  # rows of the neighbours
+        seen = before(x[:, :, top - above : bottom + below])
+        seen = seen[:, :, above * (factor - 1) : seen.shape[2] - below * (factor - 1)]
+        padded = F.pad(seen, (0, 0, 1 - above, 1 - below))  # (1, C, factor·rows + 2, factor·w)
+        stripe = F.conv2d(padded, conv.weight, conv.bias, padding=(0, 1))
+        whole[:, :, factor * top : factor * bottom] = stripe
+    return whole
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def _activation(norm: nn.GroupNorm, x: Tensor) -> Callable[[Tensor], Tensor]:
+    """Norm and swish of a whole map x or, where that is long, of any of its rows."""
+    if not _is_long(x):
+        return lambda rows: F.silu(norm(rows))
+    num_rows = max(1, MAX_STRIPE // x.shape[3])
+    sums = torch.zeros(2, norm.num_groups, dtype=torch.float64, device=x.device)
+    for rows in x.split(num_rows, dim=2):
+        groups = rearrange(rows.float(), "1 (g c) h w -> g (c h w)", g=norm.num_groups)
+        sums += torch.stack([groups.sum(1), groups.square().sum(1)])
+    mean, square = sums / (x.numel() // norm.num_groups)
+    variance = square - mean.square()
+    each = x.shape[1] // norm.num_groups
+    mean, variance = (one.float().repeat_interleave(each) for one in (mean, variance))  # (C,)
+    scale, shift = norm.weight.float(), norm.bias.float()
+    return lambda rows: F.silu(
+        F.batch_norm(rows, mean, variance, scale, shift, eps=norm.eps), inplace=True
+    )

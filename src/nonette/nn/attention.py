@@ -11,7 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nonette.nn import device
+
 MAX_PLAIN_SCORES = 320 * 320  # N · L up to which plain products beat the fused backward on a CPU
+MIN_TILED_SCORES = 256 * 256  # N · L from which tiles beat the fused kernel on a CPU without AMX
+TILE = 256  # queries at a time: their scores of 4,096 keys stay in a core's cache
+MOST_POWER = 100.0  # of 2: sums of so large and so small weights are float32's without care
+ALIGNMENT = 8  # a product's columns come in as many
 
 
 def attention(
@@ -19,9 +25,10 @@ def attention(
 ) -> Tensor:
     """softmax(query · keyᵀ / √E) · value.
 
-    torch's fused attention has a backward pass in bfloat16 that takes three to five times as long
-    on a CPU as that of the products it stands for, while sequences are short. Without a backward
-    pass it is the fastest way there is at every shape of `benchmarks/bench_attention.py`.
+    torch's fused attention is slow on a CPU in bfloat16 in two places. Its backward pass takes
+    three to five times as long as that of the products it stands for, while sequences are short.
+    And on a processor that multiplies bfloat16 without AMX it reaches a sixth of the rate of large
+    products, and tiles half of it (`benchmarks/bench_attention.py`).
 
     Args:
         query: (B, H, N, E).
@@ -34,9 +41,13 @@ def attention(
         (B, H, N, E).
     """
     is_trained = torch.is_grad_enabled() and query.requires_grad
-    is_short = query.shape[-2] * key.shape[-2] <= MAX_PLAIN_SCORES
-    if is_trained and is_short and query.dtype == torch.bfloat16 and query.device.type == "cpu":
-        return plain_attention(query, key, value, mask, is_causal)
+    num_scores = query.shape[-2] * key.shape[-2]
+    if query.dtype == torch.bfloat16 and query.device.type == "cpu":
+        if is_trained and num_scores <= MAX_PLAIN_SCORES:
+            return plain_attention(query, key, value, mask, is_causal)
+        sees_all = mask is None and not is_causal
+        if sees_all and not is_trained and num_scores >= MIN_TILED_SCORES and not device.has_amx():
+            return tiled_attention(query, key, value)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=is_causal)
 
 
@@ -52,3 +63,36 @@ def plain_attention(
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf)
     return scores.float().softmax(dim=-1).to(value.dtype) @ value
+
+
+def tiled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """`attention` to all keys by products of so few queries at a time that scores stay in cache.
+
+    Softmax does not change if all of a query's scores do by the same, so keys are taken relative to
+    their mean, as in SageAttention (Zhang et al. 2024, section 4.2): scores become smaller, and
+    their rounding with them. Where no score of a head can be large (Cauchy and Schwarz), a weight
+    is 2 to the power of its score, without the pass that looks for the largest; a column of ones
+    beside the values sums up the weights. In-place, so there are no gradients.
+    """
+    width = query.shape[-1]
+    spread = key - key.mean(dim=-2, keepdim=True, dtype=torch.float32)
+    keys = (spread * (math.log2(math.e) / math.sqrt(width))).to(key.dtype)  # scores in powers of 2
+    bounds = (_longest(query) * _longest(keys)).flatten().tolist()  # of each head's scores
+    columns = math.ceil((width + 1) / ALIGNMENT) * ALIGNMENT
+    values = F.pad(value, (0, columns - width), value=1.0)  # (B, H, L, E and ones)
+    sums = query.new_empty(*query.shape[:-1], columns)
+    heads = zip(bounds, *(one.flatten(0, 1) for one in (query, keys, values, sums)), strict=True)
+    for bound, own_query, own_keys, own_values, own_sums in heads:
+        for tile, out in zip(own_query.split(TILE), own_sums.split(TILE), strict=True):
+            scores = tile @ own_keys.T  # (TILE, L)
+            if bound <= MOST_POWER:
+                weights = scores.exp2_()
+            else:
+                weights = scores.mul_(math.log(2)).softmax(dim=-1)
+            torch.mm(weights, own_values, out=out)
+    return sums[..., :width] / sums[..., width : width + 1]
+
+
+def _longest(vectors: Tensor) -> Tensor:
+    """The length of the longest vector of each head, float32, (B, H)."""
+    return vectors.float().norm(dim=-1).amax(dim=-1)

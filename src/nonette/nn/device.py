@@ -50,6 +50,15 @@ def pick_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def has_amx() -> bool:
+    """Whether this CPU multiplies whole tiles of bfloat16, and oneDNN is not told to do without."""
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    if allowed not in ("ALL", "DEFAULT") and "AMX" not in allowed:
+        return False
+    supports = getattr(torch.cpu, "_is_amx_tile_supported", None)  # no public question, as below
+    return supports is not None and bool(supports())
+
+
 def default_threads() -> int:
     """As many threads as torch would take, but no more than a container's quota of cores.
 

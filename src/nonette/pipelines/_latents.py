@@ -248,7 +248,7 @@ class Published:
         def ask(x: Tensor, time: Tensor) -> Tensor:
             x = x.to(dtype)
             joined = torch.cat([x, mask, known], dim=1) if self.takes_masks else x
-            return self.unet(joined, time, text, **told)
+            return self.unet(joined, time, text, **told).contiguous()  # whatever form it works in
 
         return ask
 

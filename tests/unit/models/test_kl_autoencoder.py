@@ -9,6 +9,7 @@ import torch
 
 from nonette.core import config as configs
 from nonette.core.errors import InputError
+from nonette.models import kl_autoencoder
 from nonette.models.kl_autoencoder import (
     STABLE_DIFFUSION,
     UPSCALER,
@@ -77,3 +78,34 @@ def test_divergence_is_that_of_normal_distributions():
     standard = torch.distributions.Normal(0.0, 1.0)
     exact = torch.distributions.kl_divergence(ours, standard).sum((1, 2, 3))
     torch.testing.assert_close(kl_divergence(mean, log_variance), exact)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(32, 16), (38, 20)])
+def test_stripes_leave_no_seam(monkeypatch, form, size):
+    ours = network(dataclasses.replace(SMALL, patch_size=1))
+    for name, one in ours.named_parameters():
+        if "norm" in name:
+            one.uniform_(0.5, 1.5, generator=torch.Generator().manual_seed(2))
+    ours.to(memory_format=form)
+    picture = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    whole = ours.encode(picture)
+    painted = ours.decode(whole)
+    assert painted.std() > 0.05
+    for most in (20, 70, 200):
+        monkeypatch.setattr(kl_autoencoder, "MAX_STRIPE", most)
+        torch.testing.assert_close(ours.encode(picture), whole, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours.decode(whole), painted, atol=1e-5, rtol=1e-5)
+    halves = ours.bfloat16().decode(whole.bfloat16()).float()
+    assert (halves - painted).abs().mean() < 0.01
+
+
+def test_where_there_are_gradients_there_are_no_stripes(monkeypatch):
+    ours, gradients = network(), []
+    for most in (10**6, 40):
+        monkeypatch.setattr(kl_autoencoder, "MAX_STRIPE", most)
+        picture = pixels()[:1].requires_grad_()
+        ours(picture)[0].square().sum().backward()
+        gradients.append(picture.grad)
+    assert torch.equal(*gradients)

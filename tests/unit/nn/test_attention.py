@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nonette.nn.attention import attention, plain_attention
+from nonette.nn import attention as ways
+from nonette.nn.attention import attention, plain_attention, tiled_attention
 
 
 def tensors(dtype: torch.dtype) -> list[Tensor]:
@@ -37,3 +38,42 @@ def test_gradients_are_the_same_whichever_way_is_taken(dtype):
     tolerance = 0.05 if dtype == torch.bfloat16 else 1e-5
     for ours, theirs in zip(given, exact, strict=True):
         torch.testing.assert_close(ours.grad.double(), theirs.grad, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("strength", [1.0, 8.0])
+def test_tiles_are_attention_whether_scores_are_small_or_large(strength):
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(2, 3, size, 40, generator=generator) for size in (300, 77, 77))
+    query, key = query * strength, key * strength + 5  # the mean says nothing
+    wanted = plain_attention(query, key, value)
+    torch.testing.assert_close(tiled_attention(query, key, value), wanted, atol=1e-4, rtol=1e-4)
+    halves = [one.bfloat16() for one in (query, key, value)]
+    exact = plain_attention(*(one.float() for one in halves))
+    apart = (tiled_attention(*halves).float() - exact).norm() / exact.norm()
+    assert apart < (0.01 if strength == 1 else 0.1)
+
+
+def test_scores_beyond_every_power_of_two_give_weights_of_one():
+    query = torch.tensor([[300.0, 0.0], [0.0, 300.0]]).bfloat16().expand(1, 1, 2, 2)
+    value = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).bfloat16().expand(1, 1, 2, 2)
+    assert torch.equal(tiled_attention(query, query, value), value)
+
+
+def test_tiles_are_taken_for_long_bfloat16_without_amx_and_gradients_alone(monkeypatch):
+    taken = []
+    monkeypatch.setattr(ways, "tiled_attention", lambda *given: taken.append(1) or given[0])
+    monkeypatch.setattr(ways, "MIN_TILED_SCORES", 5 * 5)
+    monkeypatch.setattr(ways.device, "has_amx", lambda: False)
+    query, key, value = tensors(torch.bfloat16)
+    attention(query, key, value)
+    attention(*(one.detach().float() for one in (query, key, value)))
+    assert not taken
+    with torch.no_grad():
+        attention(query, key, value, torch.ones(6, 5, dtype=torch.bool))
+        attention(query, key, value, is_causal=True)
+        assert not taken
+        attention(query, key, value)
+        assert taken
+        monkeypatch.setattr(ways.device, "has_amx", lambda: True)
+        attention(query, key, value)
+    assert len(taken) == 1

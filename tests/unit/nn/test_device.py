@@ -53,6 +53,16 @@ def test_bfloat16_is_left_alone_where_it_is_forbidden_or_absent(
     assert pick_dtype(cpu) == torch.float32
 
 
+def test_amx_is_not_used_where_it_is_forbidden_or_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    for is_there in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: is_there)  # noqa: B023
+        assert device.has_amx() == is_there
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+    assert not device.has_amx()
+
+
 @pytest.mark.parametrize(
     ("files", "cores"),
     [

@@ -48,6 +48,8 @@ FIRST_SCHEDULER = {
 """Of Stable Diffusion 1.x and 2's inpainting, which single files do not hold."""
 
 XL_GUIDANCE = 5.0  # as the library draws with it by default
+STEPS = 20
+FEW_STEPS = 4  # of networks distilled to few
 MAX_SIZE = 1024  # latents a side
 PIPELINES = ("StableDiffusion", "LatentConsistencyModel")  # how the classes of its folders begin
 KINDS = {768: "stable-diffusion-1", 1024: "stable-diffusion-2", 2048: "stable-diffusion-xl"}
@@ -242,7 +244,7 @@ def _plan(
             "is_distilled": False,
             "candidates": 1,  # nothing ranks them
             "num_seats": 1,
-            "steps": 4 if is_turbo or is_consistent else 20,
+            "steps": FEW_STEPS if is_turbo or is_consistent else STEPS,
             "guidance": 1.0 if is_turbo else 8.5 if is_consistent else guidance,
             **told,
         },

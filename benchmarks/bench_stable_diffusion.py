@@ -1,0 +1,306 @@
+"""How fast Stable Diffusion 1.5 draws at 512×512: diffusers and Nonette side by side, in one run.
+
+    python benchmarks/bench_stable_diffusion.py
+
+Both get the same random weights of the published shapes, in bfloat16: speed does not depend on
+them. diffusers runs its own pipeline with its default scheduler (PNDM) in channels_last, which is
+quicker here than what it loads; Nonette runs its pipeline with its own settings. Steps are timed
+where the pipelines report them, in turns, and the best of each is taken. A whole picture is
+the sum of its measured parts: text, as many network calls as the settings ask for, decoding.
+
+Wall seconds on an otherwise idle machine are the figure to quote; processor seconds, given beside
+them, hold roughly on a busy one with `--threads 1`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import diffusers
+import torch
+import transformers
+from torch import Tensor, nn
+
+from nonette.checkpoints.importers import _clip, stable_diffusion
+from nonette.checkpoints.tables import numbered, translate
+from nonette.checkpoints.tensors import skeleton
+from nonette.models.clip import TextEncoder
+from nonette.models.kl_autoencoder import AutoencoderKL
+from nonette.models.unet import UNet
+from nonette.pipelines._steps import Job
+from nonette.pipelines.stable_diffusion import StableDiffusion
+
+SIDE = 64  # of the latents of 512×512 pixels
+GUIDANCE = 7.5
+THEIR_CALLS = 51  # of the network in 50 steps of PNDM
+BLOCK = 2**20  # random numbers that are repeated through all weights
+TEXT = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "vocab_size": 49408,
+    "bos_token_id": 49406,
+    "eos_token_id": 49407,
+    "pad_token_id": 49407,
+}
+SCHEDULER = {
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "steps_offset": 1,
+    "skip_prk_steps": True,
+}
+AUTOENCODER = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+}
+
+
+class Seconds(NamedTuple):
+    """How long something took: by the wall's clock, and of all processors."""
+
+    wall: float
+    processor: float
+
+    def plus(self, other: Seconds, times: float = 1) -> Seconds:
+        """This, and `times` the other."""
+        return Seconds(self.wall + times * other.wall, self.processor + times * other.processor)
+
+
+class Parts(NamedTuple):
+    """The best times of a picture's parts; `step` is guided."""
+
+    text: Seconds
+    step: Seconds
+    decoding: Seconds
+
+    def picture(self, num_calls: int) -> Seconds:
+        """From a sentence to a picture."""
+        return self.text.plus(self.step, num_calls).plus(self.decoding)
+
+
+class Letters:
+    """A tokenizer of letters."""
+
+    def encode(self, text: str, length: int) -> list[int]:
+        """Ids, filled up with the end."""
+        letters = self.words(text)[: length - 2]
+        return [49406, *letters] + [49407] * (length - 1 - len(letters))
+
+    def words(self, text: str) -> list[int]:
+        """An id a letter."""
+        return [ord(letter) for letter in text]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print one JSON line a turn of each system, then what follows from the best."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=3, help="of each turn; the first warms up")
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    with torch.inference_mode():
+        theirs = reference()
+        ours = pipeline(theirs)
+        report({"difference": difference(theirs, ours)})
+        for part in (theirs.unet, theirs.vae):
+            part.to(memory_format=torch.channels_last)
+        turns: dict[str, list[Parts]] = {"diffusers": [], "nonette": []}
+        for _ in range(options.turns):
+            for name, work, system in (
+                ("diffusers", their_parts, theirs),
+                ("nonette", our_parts, ours),
+            ):
+                parts = work(system, options.steps)
+                turns[name].append(parts)
+                report({"system": name, "threads": options.threads} | rounded(parts))
+        best = {name: Parts(*map(least, zip(*own, strict=True))) for name, own in turns.items()}
+        compare(best, int(ours.settings["steps"]))
+
+
+def compare(best: dict[str, Parts], our_steps: int) -> None:
+    """What the bars ask: our step as a share of theirs, and how many times sooner a picture is."""
+    own, theirs = best["nonette"], best["diffusers"]
+    for i, clock in enumerate(Seconds._fields):
+        whole, whole_theirs = own.picture(our_steps)[i], theirs.picture(THEIR_CALLS)[i]
+        report(
+            {
+                "clock": clock,
+                "step_share": round(own.step[i] / theirs.step[i], 3),
+                "picture": round(whole, 1),
+                "their_picture": round(whole_theirs, 1),
+                "our_steps": our_steps,
+                "times_sooner": round(whole_theirs / whole, 2),
+            }
+        )
+
+
+def reference() -> diffusers.StableDiffusionPipeline:
+    """Their pipeline at the published sizes."""
+    with torch.device("meta"):
+        unet = diffusers.UNet2DConditionModel(sample_size=SIDE, cross_attention_dim=768)
+        vae = diffusers.AutoencoderKL(**AUTOENCODER)
+        text_encoder = transformers.CLIPTextModel(transformers.CLIPTextConfig(**TEXT))
+    return diffusers.StableDiffusionPipeline(
+        unet=filled(unet),
+        vae=filled(vae),
+        text_encoder=filled(text_encoder),
+        tokenizer=None,
+        scheduler=diffusers.PNDMScheduler(**SCHEDULER),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def filled(network: nn.Module) -> Any:
+    """The network in bfloat16 with numbers of a size that goes through it unchanged."""
+    block = torch.randn(BLOCK, generator=torch.Generator().manual_seed(0))
+    network = network.to(torch.bfloat16).to_empty(device="cpu").eval().requires_grad_(False)
+    for name, one in network.named_parameters():
+        if one.ndim == 1:
+            one.fill_(float(name.endswith("weight")))
+        else:
+            values = block.repeat(math.ceil(one.numel() / BLOCK))[: one.numel()]
+            one.copy_(values.view_as(one) / math.sqrt(one[0].numel()))
+    for name, one in network.named_buffers():
+        if name.endswith("position_ids"):
+            one.copy_(torch.arange(one.shape[-1])[None])
+    return network
+
+
+def pipeline(theirs: diffusers.StableDiffusionPipeline) -> StableDiffusion:
+    """Ours with the same weights, as importing gives it."""
+    text = _clip.text_config(
+        theirs.text_encoder.config.to_diff_dict(), "config.json", has_projection=False, reads="last"
+    )
+    tower = {_clip.text_name(key): one for key, one in theirs.text_encoder.state_dict().items()}
+    unet = stable_diffusion.unet_config(config_of(theirs.unet))
+    autoencoder = stable_diffusion.autoencoder_config(config_of(theirs.vae))
+    scheduler = {**theirs.scheduler.config, "_class_name": "PNDMScheduler"}
+    return StableDiffusion(
+        denoiser=taken(theirs.unet.state_dict(), UNet, unet, stable_diffusion.UNET),
+        autoencoder=taken(
+            theirs.vae.state_dict(), AutoencoderKL, autoencoder, stable_diffusion.AUTOENCODER
+        ),
+        text_encoder=taken(tower, TextEncoder, text, _clip.TEXT),
+        tokenizer=Letters(),
+        settings={
+            "diffusion": stable_diffusion.read_scheduler(scheduler, is_consistent=False),
+            "size": 8 * SIDE,
+            "num_seats": 1,
+            "steps": stable_diffusion.STEPS,
+        },
+    )
+
+
+def config_of(network: Any) -> dict[str, Any]:
+    """What diffusers would write into `config.json`."""
+    return dict(json.loads(network.to_json_string()))
+
+
+def taken(state: dict[str, Tensor], kind: Any, config: Any, patterns: Any) -> Any:
+    """Our network on the reference's own tensors."""
+    network = skeleton(kind, config)
+    expected = network.state_dict()
+    tensors = translate(numbered(patterns, expected), state, expected, where="the reference")
+    network.load_state_dict(dict(tensors), assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def difference(theirs: diffusers.StableDiffusionPipeline, ours: StableDiffusion) -> float:
+    """Of the networks' answers to the same, as a share of their length: both round as they go."""
+    x, context = torch.randn(1, 4, SIDE, SIDE), torch.randn(1, 77, 768)
+    asked = x.bfloat16(), torch.tensor([500]), context.bfloat16()
+    wanted = theirs.unet(*asked).sample.float()
+    got = ours.denoiser.unet(*asked).float()  # type: ignore[attr-defined]
+    return round(float((got - wanted).norm() / wanted.norm()), 4)
+
+
+def their_parts(theirs: diffusers.StableDiffusionPipeline, num_steps: int) -> Parts:
+    """Their pipeline, up to the latents, and its decoder."""
+    ids = torch.randint(49406, (2, 77))
+    text = timed(lambda: theirs.text_encoder(ids))
+    states = torch.randn(2, 1, 77, 768).bfloat16()
+    marks = [now()]
+
+    def on_step(_: Any, __: int, ___: Any, given: dict[str, Any]) -> dict[str, Any]:
+        marks.append(now())
+        return given
+
+    theirs.set_progress_bar_config(disable=True)
+    latents = theirs(
+        prompt_embeds=states[0],
+        negative_prompt_embeds=states[1],
+        num_inference_steps=num_steps,
+        guidance_scale=GUIDANCE,
+        output_type="latent",
+        callback_on_step_end=on_step,
+    ).images
+    decoding = timed(lambda: theirs.vae.decode(latents / theirs.vae.config.scaling_factor))
+    return Parts(text, least(between(marks)[1:]), decoding)
+
+
+def our_parts(ours: StableDiffusion, num_steps: int) -> Parts:
+    """Our pipeline, from words to pixels."""
+    marks = {"drawing": [], "painting": [now()]}
+
+    def on_progress(progress: Any) -> None:
+        marks[progress.phase].append(now())
+        if progress.phase == "drawing":
+            marks["painting"][0] = now()
+
+    job = Job(prompt="a red cat", seeds=(1,), guidance=GUIDANCE, steps=num_steps)
+    text = timed(lambda: [ours.denoiser.read(one) for one in ("", "a red cat")])
+    ours([job], on_progress)
+    return Parts(text, least(between(marks["drawing"])), between(marks["painting"])[0])
+
+
+def now() -> Seconds:
+    """Both clocks."""
+    return Seconds(time.perf_counter(), time.process_time())
+
+
+def between(marks: list[Seconds]) -> list[Seconds]:
+    """From each to the next."""
+    return [after.plus(before, -1) for before, after in pairwise(marks)]
+
+
+def least(times: Iterable[Seconds]) -> Seconds:
+    """By each clock."""
+    return Seconds(*map(min, zip(*times, strict=True)))
+
+
+def timed(work: Callable[[], object]) -> Seconds:
+    """How long it takes."""
+    start = now()
+    work()
+    return now().plus(start, -1)
+
+
+def rounded(parts: Parts) -> dict[str, float]:
+    """Names and seconds."""
+    return {
+        f"{part}_{clock}": round(seconds, 2)
+        for part, both in parts._asdict().items()
+        for clock, seconds in both._asdict().items()
+    }
+
+
+def report(line: dict[str, Any]) -> None:
+    """One JSON line."""
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
