@@ -178,9 +178,12 @@ class LocalEngine:
         reads_words = checkpoint.settings.get("reads") != "pictures"
         tokenizer = checkpoint.tokenizer() if reads_words else None
         try:
-            return self._system(**networks, tokenizer=tokenizer, settings=checkpoint.settings)
+            pipeline = self._system(**networks, tokenizer=tokenizer, settings=checkpoint.settings)
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"{checkpoint.folder}: its parts do not fit: {error}") from error
+        if hasattr(pipeline, "hurry"):  # a layout of weights that suits drawing and nothing else
+            pipeline.hurry()
+        return pipeline
 
     @cached_property
     def _ranker(self) -> tuple[Any, Any] | None:

@@ -28,6 +28,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from nonette.nn.attention import attention
+from nonette.nn.text_memory import TEXT_STEP, TextMemory
 
 NORM_EPSILON = 1e-5
 
@@ -106,40 +107,6 @@ MEGA = BartConfig(
 )
 
 
-@dataclass(frozen=True)
-class TextMemory:
-    """What the decoder's cross-attention needs of T texts, computed once, for R rows.
-
-    Attributes:
-        keys: Ready to multiply, (layers, T, H, E, L).
-        values: (layers, T, H, L, E).
-        bias: 0 where the text has a token, -inf where it is padded; (T, 1, L).
-        text_of_row: Which text each row looks at; (R,).
-    """
-
-    keys: Tensor
-    values: Tensor
-    bias: Tensor
-    text_of_row: Tensor
-
-    def rows(self, index: Tensor) -> TextMemory:
-        """The memory of new rows, which look at what the old rows `index` (R,) looked at."""
-        used, text_of_row = self.text_of_row[index].unique(return_inverse=True)
-        return TextMemory(self.keys[:, used], self.values[:, used], self.bias[used], text_of_row)
-
-    @staticmethod
-    def join(memories: Sequence[TextMemory]) -> TextMemory:
-        """The rows and texts of all memories, one after another."""
-        first = [sum(len(one.bias) for one in memories[:i]) for i in range(len(memories))]
-        rows = [one.text_of_row + start for one, start in zip(memories, first, strict=True)]
-        return TextMemory(
-            torch.cat([one.keys for one in memories], dim=1),
-            torch.cat([one.values for one in memories], dim=1),
-            torch.cat([one.bias for one in memories]),
-            torch.cat(rows),
-        )
-
-
 SelfCache = Sequence[tuple[Tensor, Tensor]]  # a layer: keys (B, H, N, E) and values (B, H, N, E)
 
 
@@ -201,13 +168,17 @@ class SelfAttention(nn.Module):
         return self.norm_out(self.out(rearrange(mixed, "b h n e -> b n (h e)")))
 
     def step(self, x: Tensor, position: int, keys: Tensor, values: Tensor) -> Tensor:
-        """One position x (B, 1, D); its key and value are written into the caches (B, H, N, E)."""
+        """One position x (B, 1, D); its key and value are written into the caches (B, H, N, E).
+
+        The caches may be of another type than x, and are multiplied in it.
+        """
         query, key, value = self._project(x)
         keys[:, :, position : position + 1] = key
         values[:, :, position : position + 1] = value
         seen = slice(0, position + 1)
-        scores = (query / math.sqrt(query.shape[-1])) @ keys[:, :, seen].transpose(2, 3)
-        mixed = scores.softmax(dim=-1) @ values[:, :, seen]  # (B, H, 1, E)
+        query = (query / math.sqrt(query.shape[-1])).to(keys.dtype)
+        scores = query @ keys[:, :, seen].transpose(2, 3)  # (B, H, 1, n)
+        mixed = (scores.softmax(dim=-1) @ values[:, :, seen]).to(x.dtype)  # (B, H, 1, E)
         return self.norm_out(self.out(rearrange(mixed, "b h 1 e -> b 1 (h e)")))
 
 
@@ -250,10 +221,10 @@ class CrossAttention(nn.Module):
         )
         mixed = torch.zeros_like(x)
         for text, bias in enumerate(memory.bias):
-            scores = query @ memory.keys[layer, text] + bias  # (H, R, L)
-            answer = scores.softmax(dim=-1) @ memory.values[layer, text]  # (H, R, E)
-            is_asked = (memory.text_of_row == text)[:, None, None]
-            mixed = torch.where(is_asked, rearrange(answer, "h r e -> r 1 (h e)"), mixed)
+            scores = query @ memory.keys[text][layer] + bias  # (H, R, L)
+            answer = scores.softmax(dim=-1) @ memory.values[text][layer]  # (H, R, E)
+            answer = rearrange(answer, "h r e -> r 1 (h e)")
+            mixed = torch.where(memory.is_asked[text], answer, mixed)
         return self.norm_out(self.out(mixed))
 
 
@@ -461,11 +432,19 @@ class Bart(nn.Module):
     def cross_cache(self, encoded: Tensor, text_ids: Tensor) -> TextMemory:
         """What every decoder step reads of the text (B, L, D) of ids (B, L), computed once."""
         pairs = [layer.cross_attention.remember(encoded) for layer in self.decoder.layers]
+        is_word = text_ids != self.config.pad_id  # (B, L)
         bias = torch.zeros(text_ids.shape, dtype=encoded.dtype, device=encoded.device)
-        bias = bias.masked_fill(text_ids == self.config.pad_id, -math.inf)
-        keys = torch.stack([key.transpose(2, 3) for key, _ in pairs])
-        values = torch.stack([value for _, value in pairs])
-        return TextMemory(keys, values, bias[:, None], torch.arange(len(bias), device=bias.device))
+        bias = bias.masked_fill(~is_word, -math.inf)
+        places = torch.arange(1, text_ids.shape[1] + 1, device=text_ids.device)
+        ends = (is_word * places).amax(dim=1)  # (B,): of each text, behind its last word
+        lengths = [-(-max(end, 1) // TEXT_STEP) * TEXT_STEP for end in ends.tolist()]
+        texts = list(enumerate(lengths))
+        return TextMemory(
+            tuple(torch.stack([key[i, :, :end].mT for key, _ in pairs]) for i, end in texts),
+            tuple(torch.stack([value[i, :, :end] for _, value in pairs]) for i, end in texts),
+            tuple(bias[i : i + 1, :end] for i, end in texts),
+            torch.arange(len(bias), device=bias.device),
+        )
 
     def step(
         self, codes: Tensor | None, position: int, self_cache: SelfCache, memory: TextMemory

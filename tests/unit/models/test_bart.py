@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nonette.decoding.cache import static_cache
-from nonette.models.bart import MEGA, MINI, Bart, BartConfig, TextMemory
+from nonette.models.bart import MEGA, MINI, Bart, BartConfig
+from nonette.nn.text_memory import TextMemory
 
 BLOCKS = BartConfig(
     text_vocab_size=50,

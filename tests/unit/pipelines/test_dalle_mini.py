@@ -15,6 +15,7 @@ from nonette.core.types import Progress
 from nonette.decoding.sample import Controls, draw_uniforms, sample
 from nonette.models.bart import Bart, BartConfig
 from nonette.models.vqgan import VQGAN, VQGANConfig
+from nonette.nn import packed
 from nonette.pipelines._steps import Job, blocks_to_codes, generator, to_uint8
 from nonette.pipelines.dalle_mini import GREY, DalleMini
 
@@ -202,3 +203,28 @@ def test_without_jobs_nothing_is_drawn(system: DalleMini) -> None:
 def test_parts_that_do_not_fit_are_refused(change: Callable[[], DalleMini], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         change()
+
+
+@pytest.mark.skipif(not packed.can_pack(), reason="torch was built without oneDNN")
+@pytest.mark.parametrize("codes_per_position", [1, 4])
+def test_in_float32_hurrying_changes_nothing_but_rounding(codes_per_position: int) -> None:
+    plain, hurried = make(codes_per_position), make(codes_per_position)
+    hurried.hurry()
+    job = Job(prompt="a red cat", seeds=(0, 1), guidance=3.0)
+    (expected,), (got,) = plain([job]), hurried([job])
+    assert np.abs(got.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.skipif(not packed.can_pack(), reason="torch was built without oneDNN")
+def test_in_a_hurry_too_the_same_seed_gives_the_same_bytes_in_any_company() -> None:
+    system = make(1)
+    bart, vqgan = system.bart.bfloat16(), system.vqgan.bfloat16()
+    settings = {"num_seats": NUM_SEATS}
+    system = DalleMini(bart=bart, vqgan=vqgan, tokenizer=Letters(), settings=settings)
+    system.hurry()
+    alone = system([Job(prompt="a red cat", seeds=(5,), guidance=3.0)])[0][0]
+    company = [
+        Job(prompt="a much longer sentence about dogs", seeds=(4, 6, 9), guidance=7.0),
+        Job(prompt="a red cat", seeds=(5,), guidance=3.0),
+    ]
+    assert system(company)[1][0].tobytes() == alone.tobytes()
