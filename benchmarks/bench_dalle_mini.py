@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", choices=SIZES, default="mini")
     parser.add_argument("--modes", default="float32,fast", help=f"of ours: {', '.join(MODES)}")
     parser.add_argument("--rival-steps", type=int, help="how many are timed")
-    parser.add_argument("--repeats", type=int, default=2, help="of ours; the best counts")
+    parser.add_argument("--repeats", type=int, default=2, help="of ours; 0: compare codes alone")
     parser.add_argument("--scratch", type=Path, help="where weights are kept between runs")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--phase", choices=("prepare", "rival", *MODES), help="only this, in here")
@@ -88,7 +88,8 @@ def compare(options: argparse.Namespace) -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     print(row(f"min-dalle, float32, of {theirs['steps']} steps", theirs, theirs))
     for mode in modes:
-        print(row(f"Nonette, {mode}", reports[mode], theirs))
+        if options.repeats:
+            print(row(f"Nonette, {mode}", reports[mode], theirs))
     print(json.dumps(reports))
 
 
@@ -107,7 +108,9 @@ def run(phase: str, options: argparse.Namespace) -> dict[str, Any]:
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
     done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
     lines = done.stdout.splitlines()
-    return dict(json.loads(lines[-1])) if lines else {}
+    report = dict(json.loads(lines[-1])) if lines else {}
+    print(f"{phase}: {json.dumps(report)}", file=sys.stderr, flush=True)
+    return report
 
 
 # --- the weights ---
@@ -289,7 +292,7 @@ def time_ours(options: argparse.Namespace) -> dict[str, Any]:
         painted = ticks[-1] - ticks[NUM_POSITIONS]
         text, _ = timed(lambda: pipeline._read([PROMPT, ""]))
         runs.append(times(text, in_all - painted - text, painted))
-    best = min(runs, key=lambda one: float(one["all"]))
+    best = min(runs, key=lambda one: float(one["all"]), default={})
     return best | {"runs": [one["all"] for one in runs]} | agreement(options, pipeline)
 
 
