@@ -246,6 +246,7 @@ def test_enlarging_is_held_against_lanczos(run, home, tmp_path):
         (("--upsampler", "tiny-clip"), "--upsampler is 'tiny-clip', but it does not enlarge"),
         (("--upsampler", "nowhere"), "--upsampler is 'nowhere'"),
         (("--model", "nowhere"), "model is 'nowhere'"),
+        (("--model", "tiny-clip"), "it has no autoencoder that reads pictures"),
     ],
 )
 def test_what_does_not_enlarge_is_refused(run, home, words, told):
