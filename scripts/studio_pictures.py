@@ -141,7 +141,9 @@ def extend(page: Page, house: House) -> None:
 def blend(page: Page, house: House) -> None:
     """What lies between a fox and a kangaroo."""
     first, second = (house.jobs[one]["results"][0]["id"] for one in (FOX, 0))
-    job = house.drawn(task="blend", source=first, second_source=second, mix=0.5, seed=3)
+    job = house.drawn(
+        task="blend", source=first, second_source=second, mix=0.5, prompt="a green fox", seed=3
+    )
     page.goto(f"{house.url}/?job={job['id']}")
     page.locator(".grid button.tile img").nth(8).wait_for()
     page.locator(".pair img").nth(1).wait_for()

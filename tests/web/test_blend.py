@@ -51,9 +51,11 @@ def test_two_files_are_blended_as_far_as_the_slider_says(blending, server):
     slider = page.get_by_label("How far")
     slider.fill("20")
     assert slider.get_attribute("aria-valuetext") == "20 % of the second"
+    page.get_by_label("What it should become").fill("a purple door")
     form(page).get_by_role("button", name="Run").click()
     job, found = blended(page, server)
     assert (job["request"]["task"], job["request"]["mix"]) == ("blend", 0.2)
+    assert job["request"]["prompt"] == "a purple door"
     # The flat engine goes half way from the mix of both to a colour by lot.
     means = np.mean([one.mean(axis=(0, 1)) for one in found], axis=0)
     assert means[0] > means[2] + 30

@@ -18,6 +18,8 @@ export const blending = {
   of: signal(/** @type {"pictures" | "sentences"} */ ("pictures")),
   pictures: [signal(/** @type {Side | null} */ (null)), signal(/** @type {Side | null} */ (null))],
   sentences: [signal(""), signal("")],
+  /** What two pictures are to become, where somebody says it. */
+  wanted: signal(""),
   /** How far to go: 0 is the first, 1 the second. */
   mix: signal(0.5),
   /** The side that the next picture is put on. */
@@ -77,7 +79,7 @@ export async function run() {
     if (side?.name) names[field] = side.name;
     else if (side?.file) files[field] = side.file;
   });
-  await send({ ...wish, ...names }, files);
+  await send({ ...wish, ...names, prompt: blending.wanted.value }, files);
 }
 
 /** Have a job's two sides before one again. @param {import("./api.js").Job} job */
@@ -91,6 +93,7 @@ export function recall({ id, request, inputs }) {
     return;
   }
   blending.of.value = "pictures";
+  blending.wanted.value = request.prompt;
   FIELDS.forEach((field, place) => {
     if (!inputs[field]) return;
     blending.pictures[place].value = { url: `/api/jobs/${id}/inputs/${field}`, name: inputs[field], file: null };

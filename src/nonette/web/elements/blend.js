@@ -40,8 +40,9 @@ class Blend extends Panel {
             type: "button", class: "plain", "aria-pressed": () => String(isOf(kind)), onclick: () => (blending.of.value = kind),
           }, () => t(`blend.of.${kind}`)))),
         h("div", { class: "pair", hidden: () => !isOf("pictures") }, side(0), side(1)),
-        h("div", { hidden: () => !isOf("pictures") }, recent()),
-        h("div", { class: "both", hidden: () => !isOf("sentences") }, words(0), words(1)),
+        h("div", { class: "both", hidden: () => !isOf("pictures") }, recent(), field("wanted", blending.wanted)),
+        h("div", { class: "both", hidden: () => !isOf("sentences") }, 
+          ...NAMES.map((name, place) => field(name, blending.sentences[place]))),
         mix(),
         h("div", { class: "row" },
           h("button", { type: "submit", class: "primary", "aria-disabled": () => (store.isSending.value || why() ? "true" : null) },
@@ -95,15 +96,14 @@ function recent() {
     h("p", { class: "about", id: "blend-recent" }, () => t("blend.recent")), tiles);
 }
 
-/** @param {import("../blending.js").Place} place */
-function words(place) {
-  const id = `blend-${NAMES[place]}`;
-  const held = blending.sentences[place];
-  const field = h("textarea", {
+/** @param {string} name @param {import("../signals.js").Signal<string>} held */
+function field(name, held) {
+  const id = `blend-${name}`;
+  const area = h("textarea", {
     id, rows: "2", maxlength: String(MOST), spellcheck: "true", autocapitalize: "sentences", enterkeyhint: "go",
-    "aria-keyshortcuts": "Control+Enter", value: () => held.value, oninput: () => (held.value = field.value),
+    "aria-keyshortcuts": "Control+Enter", value: () => held.value, oninput: () => (held.value = area.value),
   });
-  return h("div", {}, h("label", { for: id }, () => t(`blend.${NAMES[place]}.words`)), field);
+  return h("div", {}, h("label", { for: id }, () => t(`blend.${name}.words`)), area);
 }
 
 /** How far from the first to the second. */
