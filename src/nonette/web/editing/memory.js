@@ -28,6 +28,9 @@ export function remember() {
     onEnd(() => clearTimeout(timer));
   });
   effect(() => {
+    if (session.place.value) untracked(keep); // at once: it is what a reload looks for
+  });
+  effect(() => {
     const [step] = session.steps.value;
     if (step?.file) shelf.putFile(session.id.value, step.file);
   });
