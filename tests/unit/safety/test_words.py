@@ -241,13 +241,17 @@ def test_what_a_model_reads_shows_its_look_alikes():
 def test_judging_takes_linear_time(piece):
     """64 times the text takes at most some 64 times as long; quadratic would be 4,096 times."""
     few, many = piece * 500, piece * 32_000
-    assert _seconds(many) < 64 * 16 * max(_seconds(few), 2e-4)  # caches differ on a busy machine
+    assert _seconds(many) < 64 * 6 * max(_seconds(few), 2e-4)
 
 
 def _seconds(text: str) -> float:
-    start = time.process_time()
-    POLICY.judge(text)
-    return time.process_time() - start
+    """Processor time of judging: the least of three, for others' work only adds to it."""
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        POLICY.judge(text)
+        taken.append(time.process_time() - start)
+    return min(taken)
 
 
 # --- the moderation answer ------------------------------------------------------------------------
