@@ -21,9 +21,11 @@ def steps(
     model: options.Model = "",
     few: Annotated[
         list[int] | None,
-        typer.Option("--steps", help="Steps to examine; again for more. [default: 8 and 4]"),
+        typer.Option(
+            "--steps", help="Steps to examine; more than once. [default: 8, 4]", min=1, max=1000
+        ),
     ] = None,
-    teacher_steps: Annotated[int, typer.Option(help="Steps of the teacher.", min=1)] = 50,
+    teacher_steps: Annotated[int, typer.Option(help="Steps of the teacher.", min=1, max=1000)] = 50,
     judge: options.JudgeName = options.JUDGE,
     output: options.Output = None,
     seed: options.Seed = 0,
