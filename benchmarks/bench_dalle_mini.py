@@ -6,7 +6,7 @@
 `--rival` is a checkout of kuprel/min-dalle (73621fb); nothing of it is kept here. Random weights of
 the published shapes are written once, in float16, as its three files, and imported from these by
 our importer; both read the same text ids. Each side runs in a process of its own, one after the
-other.
+other, ours with the habits of threads and memory that `nonette draw` gives itself.
 
 min-dalle's steps all cost the same (it always looks at all 256 positions, and works out the text's
 keys and values at every one), so some are timed after a first one and the rest extrapolated; its
@@ -37,6 +37,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from nonette.cli import _habits
 from nonette.decoding.cache import static_cache
 from nonette.decoding.sample import Controls, draw_uniforms, next_code
 from nonette.models.bart import MEGA, MINI
@@ -106,7 +107,10 @@ def run(phase: str, options: argparse.Namespace) -> dict[str, Any]:
     for name in ("rival", "size", "repeats", "scratch", "threads", "rival_steps"):
         value = getattr(options, name)
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
-    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+    environment = dict(os.environ)
+    if phase in MODES:
+        _habits.adopt(environment)
+    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     lines = done.stdout.splitlines()
     report = dict(json.loads(lines[-1])) if lines else {}
     print(f"{phase}: {json.dumps(report)}", file=sys.stderr, flush=True)

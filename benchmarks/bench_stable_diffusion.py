@@ -3,10 +3,12 @@
     python benchmarks/bench_stable_diffusion.py
 
 Both get the same random weights of the published shapes, in bfloat16: speed does not depend on
-them. diffusers runs its own pipeline with its default scheduler (PNDM) in channels_last, which is
-quicker here than what it loads; Nonette runs its pipeline with its own settings. Steps are timed
-where the pipelines report them, in turns, and the best of each is taken. A whole picture is
-the sum of its measured parts: text, as many network calls as the settings ask for, decoding.
+them. diffusers runs its own pipeline with its default scheduler (PNDM) in channels_last, whose
+decoder is quicker here than what it loads; Nonette runs its pipeline with its own settings and the
+habits of threads and memory that `nonette draw` gives itself. They take turns, each time in a
+process of their own. Steps are timed where the pipelines report them, and the best of each is
+taken. A whole picture is the sum of its measured parts: text, as many network calls as the settings
+ask for, decoding.
 
 Wall seconds on an otherwise idle machine are the figure to quote; processor seconds, given beside
 them, hold roughly on a busy one with `--threads 1`.
@@ -17,6 +19,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -30,6 +35,7 @@ from torch import Tensor, nn
 from nonette.checkpoints.importers import _clip, stable_diffusion
 from nonette.checkpoints.tables import numbered, translate
 from nonette.checkpoints.tensors import skeleton
+from nonette.cli import _habits
 from nonette.models.clip import TextEncoder
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.unet import UNet
@@ -101,31 +107,60 @@ class Letters:
         return [ord(letter) for letter in text]
 
 
+SYSTEMS = ("diffusers", "nonette")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print one JSON line a turn of each system, then what follows from the best."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=3, help="of each turn; the first warms up")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--system", choices=SYSTEMS, help="only this, in here, once")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    with torch.inference_mode():
-        theirs = reference()
-        ours = pipeline(theirs)
-        report({"difference": difference(theirs, ours)})
+    if options.system is not None:
+        torch.set_num_threads(options.threads)
+        with torch.inference_mode():
+            report(measured(options.system, options.steps))
+        return
+    turns: dict[str, list[Parts]] = {system: [] for system in SYSTEMS}
+    for _ in range(options.turns):
+        for system, own in turns.items():
+            line = run(system, options.steps, options.threads)
+            report({"system": system, "threads": options.threads} | line)
+            own.append(Parts(*(Seconds(*line[part]) for part in Parts._fields)))
+    best = {system: Parts(*map(least, zip(*own, strict=True))) for system, own in turns.items()}
+    compare(best, stable_diffusion.STEPS)
+
+
+def run(system: str, num_steps: int, threads: int) -> dict[str, Any]:
+    """What `measured` says in a process of its own."""
+    words = [sys.executable, __file__, "--system", system]
+    environment = dict(os.environ)
+    if system == "nonette":
+        _habits.adopt(environment)
+    done = subprocess.run(
+        [*words, "--steps", str(num_steps), "--threads", str(threads)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def measured(system: str, num_steps: int) -> dict[str, Any]:
+    """The times of a picture's parts; of ours also how far the network is from theirs."""
+    theirs = reference()
+    if system == "diffusers":
         for part in (theirs.unet, theirs.vae):
             part.to(memory_format=torch.channels_last)
-        turns: dict[str, list[Parts]] = {"diffusers": [], "nonette": []}
-        for _ in range(options.turns):
-            for name, work, system in (
-                ("diffusers", their_parts, theirs),
-                ("nonette", our_parts, ours),
-            ):
-                parts = work(system, options.steps)
-                turns[name].append(parts)
-                report({"system": name, "threads": options.threads} | rounded(parts))
-        best = {name: Parts(*map(least, zip(*own, strict=True))) for name, own in turns.items()}
-        compare(best, int(ours.settings["steps"]))
+        return rounded(their_parts(theirs, num_steps))
+    ours = pipeline(theirs)
+    ours.hurry()
+    apart = {"difference": difference(theirs, ours)}
+    del theirs
+    return rounded(our_parts(ours, num_steps)) | apart
 
 
 def compare(best: dict[str, Parts], our_steps: int) -> None:
@@ -288,13 +323,9 @@ def timed(work: Callable[[], object]) -> Seconds:
     return now().plus(start, -1)
 
 
-def rounded(parts: Parts) -> dict[str, float]:
+def rounded(parts: Parts) -> dict[str, Any]:
     """Names and seconds."""
-    return {
-        f"{part}_{clock}": round(seconds, 2)
-        for part, both in parts._asdict().items()
-        for clock, seconds in both._asdict().items()
-    }
+    return {part: [round(seconds, 3) for seconds in getattr(parts, part)] for part in Parts._fields}
 
 
 def report(line: dict[str, Any]) -> None:

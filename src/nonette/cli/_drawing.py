@@ -19,9 +19,8 @@ import typer
 
 from nonette.checkpoints import format as checkpoints
 from nonette.checkpoints import store
-from nonette.cli import _files, _options
+from nonette.cli import _files, _habits, _options
 from nonette.cli._progress import ProgressBar
-from nonette.cli._waiting import wait_briefly
 from nonette.core import flat
 from nonette.core.errors import SettingIgnored
 from nonette.core.types import MAX_RANDOM_SEED, Drawing, Request
@@ -84,7 +83,7 @@ def _draw(request: Request, threads: int | None, each: Path | None, force: bool)
     """Load the model and draw, with progress and warnings on stderr."""
     if request.model != flat.MODEL:
         checkpoints.read(store.find(request.model))  # what is wrong here is known without torch
-    wait_briefly()
+    _habits.adopt()
     from nonette import engine
 
     with warnings.catch_warnings(record=True) as caught, ProgressBar() as progress:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nonette.cli import _files
-from nonette.cli._waiting import wait_briefly
+from nonette.cli import _files, _habits
 from nonette.core import flat
 from nonette.core.errors import CheckpointError
 from nonette.core.types import Engine
@@ -74,7 +73,7 @@ class Artist:
 
 def open_artist(model: str, threads: int | None) -> Artist:
     """Load a model."""
-    wait_briefly()
+    _habits.adopt()
     from nonette import engine
     from nonette.checkpoints import format as checkpoints
     from nonette.checkpoints import store

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nonette.cli import _extras
-from nonette.cli._waiting import wait_briefly
-from nonette.core import flat
+from nonette.cli import _extras, _habits
+from nonette.core import allocator, flat
 from nonette.core.errors import SettingIgnored
 from nonette.core.types import Engine
 
@@ -52,6 +51,7 @@ def worker(
     from nonette.server.settings import load
     from nonette.server.worker import WorkerLoop
 
+    allocator.share_heaps()
     settings = load(data_dir=data_dir, database_url=url, threads=threads)
     logs.set_up(settings.log_format)
     os.nice(max(0, settings.worker_niceness - os.nice(0)))
@@ -70,7 +70,7 @@ def build(model: str, threads: int | None) -> Engine:
     """The engine for a model of the store."""
     if model == flat.MODEL:
         return flat.FlatEngine()
-    wait_briefly()
+    _habits.adopt()
     from nonette.engine import LocalEngine
 
     return LocalEngine(model, threads=threads, preview_every=PREVIEW_EVERY)

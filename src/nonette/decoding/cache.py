@@ -1,13 +1,19 @@
 """The static key/value cache: one block of memory for all positions, allocated once.
 
 A step writes its own position and reads the positions before it, so nothing grows, nothing is
-copied, and a cache can be used for the next batch without being cleared.
+copied, and a cache can be used for the next batch without being cleared. Positions lie in stretches
+of their own: products read whole ones, while torch would copy what lies in the middle of a longer
+one before it multiplies.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+
+STRETCH = 128  # positions
 
 
 def static_cache(
@@ -20,11 +26,12 @@ def static_cache(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> list[tuple[Tensor, Tensor]]:
-    """Keys and values, each (num_rows, num_heads, length, head_width), a layer.
+    """Keys and values, each (stretches, num_rows, num_heads, positions, head_width), a layer.
 
     They hold zeros: a position that was never written stays finite under a mask.
     """
-    shape = (num_rows, num_heads, length, head_width)
+    positions = min(STRETCH, length)
+    shape = (math.ceil(length / positions), num_rows, num_heads, positions, head_width)
     return [
         (
             torch.zeros(shape, dtype=dtype, device=device),

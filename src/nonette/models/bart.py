@@ -107,7 +107,7 @@ MEGA = BartConfig(
 )
 
 
-SelfCache = Sequence[tuple[Tensor, Tensor]]  # a layer: keys (B, H, N, E) and values (B, H, N, E)
+SelfCache = Sequence[tuple[Tensor, Tensor]]  # a layer: keys and values, (S, B, H, P, E) each
 
 
 class Norm(nn.Module):
@@ -168,17 +168,20 @@ class SelfAttention(nn.Module):
         return self.norm_out(self.out(rearrange(mixed, "b h n e -> b n (h e)")))
 
     def step(self, x: Tensor, position: int, keys: Tensor, values: Tensor) -> Tensor:
-        """One position x (B, 1, D); its key and value are written into the caches (B, H, N, E).
+        """One position x (B, 1, D); its key and value are written into the caches (S, B, H, P, E).
 
-        The caches may be of another type than x, and are multiplied in it.
+        The caches may be of another type than x, and are multiplied in it, stretch by stretch.
         """
         query, key, value = self._project(x)
-        keys[:, :, position : position + 1] = key
-        values[:, :, position : position + 1] = value
-        seen = slice(0, position + 1)
+        stretch, place = divmod(position, keys.shape[3])
+        keys[stretch, :, :, place] = key[:, :, 0]
+        values[stretch, :, :, place] = value[:, :, 0]
         query = (query / math.sqrt(query.shape[-1])).to(keys.dtype)
-        scores = query @ keys[:, :, seen].transpose(2, 3)  # (B, H, 1, n)
-        mixed = (scores.softmax(dim=-1) @ values[:, :, seen]).to(x.dtype)  # (B, H, 1, E)
+        scores = torch.cat([query @ one.mT for one in keys[: stretch + 1]], dim=-1)
+        scores[..., position + 1 :] = -math.inf  # (B, H, 1, (stretch + 1)·P)
+        weights = scores.softmax(dim=-1).split(keys.shape[3], dim=-1)
+        parts = [(one @ values[i]).to(x.dtype) for i, one in enumerate(weights)]
+        mixed = torch.stack(parts).sum(dim=0)  # (B, H, 1, E)
         return self.norm_out(self.out(rearrange(mixed, "b h 1 e -> b 1 (h e)")))
 
 
@@ -454,7 +457,8 @@ class Bart(nn.Module):
         Args:
             codes: The previous position's codes, (B, K); None at position 0.
             position: 0 to N - 1; the caches must hold all positions before it.
-            self_cache: A pair of (B, H, N, E) tensors a layer; this position is written into them.
+            self_cache: A pair of tensors (S, B, H, P, E) a layer, S stretches of P positions; this
+                position is written into them.
             memory: What these B rows see of their texts.
 
         Returns:

@@ -30,7 +30,7 @@ from nonette.core.errors import InputError
 from nonette.nn.attention import attention
 
 NORM_EPSILON = 1e-6
-MAX_STRIPE = 2**16  # places of a map that are worked on at once, of one picture without gradients
+MAX_STRIPE = 2**18  # places of a map that are worked on at once, of one picture without gradients
 LOG_VARIANCE_RANGE = (-30.0, 20.0)  # what the encoder may say, as published
 
 

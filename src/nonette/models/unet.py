@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from nonette.core.errors import InputError
 from nonette.nn.attention import attention
 from nonette.nn.embeddings import sinusoids
+from nonette.nn.gated import GEGLU
 
 TIME_EXPANSION = 4  # T is so many times the channels of the first level
 NUM_SIZES = 6  # heights and widths: original, crop's top left, target
@@ -402,14 +403,13 @@ class Attention(nn.Module):
 
 
 class GatedFeedForward(nn.Module):
-    """GEGLU (Shazeer 2020), four times as wide inside; exact-erf GELU."""
+    """GEGLU and a linear, four times as wide inside."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.value_and_gate = nn.Linear(width, 8 * width)
+        self.value_and_gate = GEGLU(width, 4 * width)
         self.down = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) → (B, N, C)."""
-        value, gate = self.value_and_gate(x).chunk(2, dim=-1)  # (B, N, 4·C) each
-        return self.down(value * F.gelu(gate))
+        return self.down(self.value_and_gate(x))

@@ -15,7 +15,7 @@ from nonette.nn import device
 
 MAX_PLAIN_SCORES = 320 * 320  # N · L up to which plain products beat the fused backward on a CPU
 MIN_TILED_SCORES = 256 * 256  # N · L from which tiles beat the fused kernel on a CPU without AMX
-TILE = 256  # queries at a time: their scores of 4,096 keys stay in a core's cache
+TILE_SCORES = 256 * 4096  # of so many queries at a time that their scores stay in a core's cache
 MOST_POWER = 100.0  # of 2: sums of so large and so small weights are float32's without care
 ALIGNMENT = 8  # a product's columns come in as many
 
@@ -81,10 +81,11 @@ def tiled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     columns = math.ceil((width + 1) / ALIGNMENT) * ALIGNMENT
     values = F.pad(value, (0, columns - width), value=1.0)  # (B, H, L, E and ones)
     sums = query.new_empty(*query.shape[:-1], columns)
+    tile_rows = max(1, TILE_SCORES // key.shape[-2])
     heads = zip(bounds, *(one.flatten(0, 1) for one in (query, keys, values, sums)), strict=True)
     for bound, own_query, own_keys, own_values, own_sums in heads:
-        for tile, out in zip(own_query.split(TILE), own_sums.split(TILE), strict=True):
-            scores = tile @ own_keys.T  # (TILE, L)
+        for tile, out in zip(own_query.split(tile_rows), own_sums.split(tile_rows), strict=True):
+            scores = tile @ own_keys.T  # (rows, L)
             if bound <= MOST_POWER:
                 weights = scores.exp2_()
             else:

@@ -36,6 +36,7 @@ from nonette.models.dit import DiT
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.taesd import TAESD
 from nonette.models.unet import UNet
+from nonette.nn import packed
 from nonette.pipelines._latents import Denoiser, Published, Rows, Seeing, Transformer, Words
 from nonette.pipelines._prompt import Encoder, lengthened
 from nonette.pipelines._steps import Candidate, Job, Meter, to_uint8
@@ -143,6 +144,18 @@ class StableDiffusion:
         self.most_guidance = float(settings.get("most_guidance", MAX_GUIDANCE))
         self.side = self._latent_side()
         self._check_fit()
+
+    def hurry(self) -> None:
+        """Lay out a UNet's weights for drawing on this processor; it cannot learn any more.
+
+        On other devices than the CPU, and without oneDNN, this does nothing.
+        """
+        if self._device().type != "cpu" or not packed.can_pack():
+            return
+        if isinstance(self.denoiser, Published | Seeing):
+            unet = self.denoiser.unet
+            for name in ("down", "middle", "up"):
+                packed.pack(unet.get_submodule(name))
 
     @property
     def native_size(self) -> tuple[int, int]:

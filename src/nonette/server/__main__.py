@@ -16,6 +16,7 @@ from types import FrameType
 
 import uvicorn
 
+from nonette.core import allocator
 from nonette.core.errors import NonetteError
 from nonette.server import logs
 from nonette.server.app import create_app
@@ -52,6 +53,7 @@ class Server(uvicorn.Server):
 def main(settings: Settings, descriptor: int) -> None:
     """Answer on a listening socket until told to stop."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    allocator.share_heaps()
     HurriedProtocol.most_connections = raise_limit()
     app = create_app(settings)
     config = uvicorn.Config(

@@ -19,6 +19,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from nonette.core import allocator
 from nonette.server import leases, results
 from nonette.server.database import Database
 from nonette.server.house import House
@@ -48,6 +49,7 @@ async def keep(house: House) -> None:
         if time.monotonic() >= next_collection:
             next_collection = time.monotonic() + GARBAGE_SECONDS
             gc.collect()
+            allocator.give_back()
         try:
             await anyio.to_thread.run_sync(house.desk.report)
             await anyio.to_thread.run_sync(make_round, database, settings)

@@ -23,6 +23,7 @@ import numpy as np
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from nonette.core import allocator
 from nonette.core.errors import InputError, Stopped
 from nonette.core.types import Drawing, Engine, Picture, Progress, Request
 from nonette.provenance import grid
@@ -78,6 +79,7 @@ class WorkerLoop:
                         log.info("worker_ready", worker=self.leases.worker, model=model)
                     if time.monotonic() >= beat:
                         self.leases.renew([])
+                        allocator.give_back()
                         beat = time.monotonic() + self.settings.lease_seconds / 3
                     claims = self.leases.claim(model) if self.leases.has_work(model) else []
                     drawn = self._draw(claims) if claims else None

@@ -25,6 +25,7 @@ from nonette.models.dit import DiT, DiTConfig
 from nonette.models.kl_autoencoder import AutoencoderKL, AutoencoderKLConfig
 from nonette.models.taesd import TAESD, TAESDConfig
 from nonette.models.unet import STABLE_DIFFUSION_1, UNet
+from nonette.nn import packed
 from nonette.pipelines._latents import known_latents
 from nonette.pipelines._steps import Job, to_uint8
 from nonette.pipelines._walks import to_pixels
@@ -156,6 +157,19 @@ def test_nine_pictures_differ_and_are_the_same_in_any_company(kind: str) -> None
     assert same(drawn[2], nine), "with strangers"
     for stranger, pictures in zip(strangers, (*drawn[:2], *drawn[3:]), strict=True):
         assert same(system([stranger])[0], pictures)
+
+
+@pytest.mark.skipif(not packed.can_pack(), reason="torch was built without oneDNN")
+@pytest.mark.parametrize("kind", ["unet", "inpainting"])
+def test_hurrying_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_company(
+    kind: str,
+) -> None:
+    system = build(kind)
+    system.hurry()
+    (nine,) = system([CAT])
+    assert np.abs(nine.astype(int) - make(kind)([CAT])[0]).max() <= 1
+    stranger = Job(prompt="zebras", seeds=(7, 100), guidance=9.0)
+    assert same(system([stranger, one(CAT, seeds=NINE[3:5])])[1], nine[3:5])
 
 
 def test_a_long_prompt_is_read_whole_and_changes_nobody_else() -> None:
