@@ -29,7 +29,7 @@ types:  # of the studio's modules, by TypeScript, which npx fetches
 axe:  # the judge of the studio's accessibility, by npm; tests/web/test_axe.py asks it where it is there
 	npm install --prefix .venv/npm --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1
 
-bench: .venv/core  # the benchmarks, one after the other
+bench: .venv/test  # the benchmarks, one after the other
 	set -e; for bench in benchmarks/bench_*.py; do .venv/bin/python $$bench; done
 
 # On a CPU a third of a step goes into memory that glibc gives back and takes again page by page, unless told to keep it.

@@ -1,7 +1,8 @@
 """How much memory a drawing takes at its peak, in a process that does nothing else.
 
-    python benchmarks/bench_memory.py sd-1.5             one picture of 512×512, one guided step
-    python benchmarks/bench_memory.py dalle-mega         one picture, all 256 codes
+    python benchmarks/bench_memory.py                    both
+    python benchmarks/bench_memory.py --only sd-1.5      one picture of 512×512, one guided step
+    python benchmarks/bench_memory.py --only dalle-mega  one picture, all 256 codes
 
 A model of the published size with random weights in float16, as published, is written into a
 temporary folder (2 and 5 GiB); then `nonette draw` starts anew and its peak resident memory is what
@@ -58,30 +59,35 @@ TEXT = TextEncoderConfig(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print one JSON line."""
+    """Print one JSON line a model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", choices=LIMITS)
+    parser.add_argument("--only", choices=LIMITS)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
+    for model in [options.only] if options.only else LIMITS:
+        print(json.dumps(measured(model, options.threads)), flush=True)
+
+
+def measured(model: str, threads: int) -> dict[str, Any]:
+    """The peak of one drawing."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / options.model
-        write(folder, options.model)
+        folder = Path(scratch) / model
+        write(folder, model)
         words = ["draw", "a red cat", "-n", "1", "--candidates", "1", "--seed", "1", "--no-rank"]
-        words += ["--model", str(folder), "--threads", str(options.threads)]
+        words += ["--model", str(folder), "--threads", str(threads)]
         words += ["-o", str(Path(scratch) / "cat.png")]
-        words += ["--steps", "1"] if options.model == "sd-1.5" else []
+        words += ["--steps", "1"] if model == "sd-1.5" else []
         start = time.perf_counter()
-        peak = peak_of(words, options.threads)
+        peak = peak_of(words, threads)
         seconds = time.perf_counter() - start
-    report = {
-        "model": options.model,
+    return {
+        "model": model,
         "type": str(device.pick_dtype(torch.device("cpu"))).removeprefix("torch."),
-        "threads": options.threads,
+        "threads": threads,
         "peak_gib": round(peak, 2),
-        "limit_gib": LIMITS[options.model],
+        "limit_gib": LIMITS[model],
         "seconds": round(seconds, 1),
     }
-    print(json.dumps(report))
 
 
 def peak_of(words: list[str], threads: int) -> float:
