@@ -61,7 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
         pixels = walk.pixels(wanted)
         ways = [(sampler, number) for sampler, row in NUMBERS.items() for number in row]
         for sampler, number in (REFERENCE, *ways):
-            latents = walk.drawn(sampler, number)
+            is_reference = (sampler, number) == REFERENCE
+            latents = wanted if is_reference else walk.drawn(sampler, number)
             painted = walk.pixels(latents)
             apart = (latents - wanted).flatten(1).norm(dim=1) / wanted.flatten(1).norm(dim=1)
             levels = np.sqrt(np.square(painted - pixels.astype(float)).mean(axis=(1, 2, 3)))

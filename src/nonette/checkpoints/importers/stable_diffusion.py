@@ -48,7 +48,7 @@ FIRST_SCHEDULER = {
 """Of Stable Diffusion 1.x and 2's inpainting, which single files do not hold."""
 
 XL_GUIDANCE = 5.0  # as the library draws with it by default
-STEPS = 20
+STEPS = 15  # of dpmpp_2m; benchmarks/results/steps.md says why
 FEW_STEPS = 4  # of networks distilled to few
 MAX_SIZE = 1024  # latents a side
 PIPELINES = ("StableDiffusion", "LatentConsistencyModel")  # how the classes of its folders begin
