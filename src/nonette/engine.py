@@ -51,6 +51,7 @@ from nonette.core.types import (
 )
 from nonette.models.upsampler import Upsampler
 from nonette.nn import device as hardware
+from nonette.nn import openvino
 from nonette.pipelines import _frame, _upsample
 from nonette.pipelines._steps import Job, Meter
 from nonette.pipelines.rerank import rerank
@@ -70,7 +71,8 @@ class LocalEngine:
     Args:
         model: A checkpoint, or the name or path of one.
         threads: CPU threads to use; `None` takes all cores that this process may use.
-        device: Where to draw: "auto" is a GPU where there is one.
+        device: Where to draw: "auto" is a GPU where there is one, "openvino" the CPU with OpenVINO
+            for an imported Stable Diffusion's UNet; else a name of torch's.
         preview_every: Steps between previews in the progress events; 0 for none.
 
     Raises:
@@ -90,7 +92,10 @@ class LocalEngine:
         self.checkpoint = model if isinstance(model, Checkpoint) else read(store.find(model))
         self.names.add(self.checkpoint.name)
         self.threads = hardware.default_threads() if threads is None else threads
-        self.device = hardware.pick_device(device)
+        self.is_accelerated = device == openvino.NAME
+        if self.is_accelerated:
+            openvino.need()
+        self.device = hardware.pick_device("cpu" if self.is_accelerated else device)
         self.preview_every = preview_every
         self.defaults = _defaults(self.checkpoint)
         if self.checkpoint.system not in registry.SYSTEMS:
@@ -98,6 +103,10 @@ class LocalEngine:
             raise InputError(
                 "model", self.checkpoint.name, f"it does not draw; models that do are of {systems}"
             )
+        if self.is_accelerated:
+            parts = {part.network for part in self.checkpoint.manifest.networks.values()}
+            if not parts & set(getattr(self._system, "accelerated", ())):
+                raise _not_accelerated(self.checkpoint.name)
         with hardware.threads(self.threads):  # refuses a number of threads that there cannot be
             pass
 
@@ -181,7 +190,9 @@ class LocalEngine:
             pipeline = self._system(**networks, tokenizer=tokenizer, settings=checkpoint.settings)
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"{checkpoint.folder}: its parts do not fit: {error}") from error
-        if hasattr(pipeline, "hurry"):  # a layout of weights that suits drawing and nothing else
+        if self.is_accelerated:
+            pipeline.accelerate()
+        elif hasattr(pipeline, "hurry"):  # a layout of weights that suits drawing and nothing else
             pipeline.hurry()
         return pipeline
 
@@ -344,16 +355,21 @@ class LocalEngine:
         return tuple(pictures)
 
 
-def load(model: str = "", *, threads: int | None = None) -> Engine:
+def load(model: str = "", *, threads: int | None = None, device: str = "auto") -> Engine:
     """An engine for the model of that name or folder.
 
-    "" is the default model, and "flat" an engine that paints flat colours.
+    "" is the default model, and "flat" an engine that paints flat colours. `threads` and `device`
+    are those of `LocalEngine`.
 
     Raises:
-        InputError: There is no such model, or it does not draw.
+        InputError: There is no such model or device, or it does not draw.
         CheckpointError: The model is damaged.
     """
-    return flat.FlatEngine() if model == flat.MODEL else LocalEngine(model, threads=threads)
+    if model != flat.MODEL:
+        return LocalEngine(model, threads=threads, device=device)
+    if device == openvino.NAME:
+        raise _not_accelerated(model)
+    return flat.FlatEngine()
 
 
 def draw(
@@ -392,6 +408,11 @@ def draw(
 @lru_cache(maxsize=1)
 def _kept(model: str) -> Engine:
     return load(model)
+
+
+def _not_accelerated(model: str) -> InputError:
+    limit = f"it is for imported Stable Diffusion models, and {model} is none"
+    return InputError("device", openvino.NAME, limit)
 
 
 def _defaults(checkpoint: Checkpoint) -> Mapping[str, Any]:

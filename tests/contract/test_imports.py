@@ -20,6 +20,7 @@ CORE = ("torch", "numpy", "einops", "safetensors", "tokenizers", "pillow", "rich
 TORCH_FREE = ("core", "text", "provenance", "safety", "data/scenes", "server")
 # Rooms that need more, and the extra that brings it.
 EXTRAS = {"server": "serve", "checkpoints": "import", "text": "import"}
+MODULES = {"nonette.nn.openvino": "openvino"}  # the same of single modules
 
 
 def modules_below(folder: str) -> list[str]:
@@ -59,8 +60,8 @@ def importers_of(graph, name):
 
 
 def extra_of(module):
-    """The distributions that a module may import because its room has an extra."""
-    extra = EXTRAS.get(module.split(".")[1])
+    """The distributions that a module may import because it or its room has an extra."""
+    extra = MODULES.get(module) or EXTRAS.get(module.split(".")[1])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = project["optional-dependencies"][extra] if extra else []
     named = {re.split(r"[^\w-]", line)[0] for line in lines}

@@ -42,7 +42,8 @@ def make(
     """Draw what was asked for, write the files and say so.
 
     Args:
-        given: Fields of `Request`, numbers still as text, and `threads`; no seed draws one by lot.
+        given: Fields of `Request`, numbers still as text, `threads`, and `device` unless it is
+            "auto"; no seed draws one by lot.
         output: Where the pictures go, all on one sheet.
         default_output: Where they go otherwise; the first free name like it, unless forced.
         each: A folder for every picture in a file of its own.
@@ -58,7 +59,7 @@ def make(
         if values["seed"] is None:
             values["seed"] = secrets.randbelow(MAX_RANDOM_SEED)
         values["model"] = values["model"] or store.DEFAULT
-        threads = values.pop("threads")
+        threads, device = values.pop("threads"), values.pop("device", "auto")
         request = Request(**values)
         default = Path(default_output)
         grid = output or (default if force else _files.free_name(default))
@@ -66,7 +67,7 @@ def make(
         _files.check(grid, "--output", force)
         if each is not None:
             _files.check_folder(each, "--each")
-        drawing = _draw(request, threads, each, force)
+        drawing = _draw(request, threads, device, each, force)
     contents = {grid: files.encode_grid(drawing, format_of_grid, with_prompt=not no_metadata)}
     paths = [None if each is None else _path(each, picture.seed) for picture in drawing]
     for picture, path in zip(drawing, paths, strict=True):
@@ -79,7 +80,9 @@ def make(
         _tell(drawing, grid, paths, request)
 
 
-def _draw(request: Request, threads: int | None, each: Path | None, force: bool) -> Drawing:
+def _draw(
+    request: Request, threads: int | None, device: str, each: Path | None, force: bool
+) -> Drawing:
     """Load the model and draw, with progress and warnings on stderr."""
     if request.model != flat.MODEL:
         checkpoints.read(store.find(request.model))  # what is wrong here is known without torch
@@ -88,7 +91,7 @@ def _draw(request: Request, threads: int | None, each: Path | None, force: bool)
 
     with warnings.catch_warnings(record=True) as caught, ProgressBar() as progress:
         warnings.simplefilter("always", SettingIgnored)
-        artist = engine.load(request.model, threads=threads)
+        artist = engine.load(request.model, threads=threads, device=device)
         default = artist.capabilities().default_candidates
         if each is not None:
             for i in range(request.candidates or max(default, request.num_pictures)):

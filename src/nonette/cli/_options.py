@@ -30,6 +30,7 @@ NAMES = {  # what a field of Request is called on the command line
     "sampler": "--sampler",
     "model": "--model",
     "threads": "--threads",
+    "device": "--device",
     "strength": "--strength",
     "feather": "--feather",
     "factor": "--factor",
@@ -101,6 +102,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
 Threads = Annotated[
     str | None, number(kind="INTEGER", help="CPU threads to use.", default="all cores")
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Where to draw: cpu, cuda, or openvino, which is the CPU with OpenVINO for imported "
+        "Stable Diffusion (pip install 'nonette[openvino]'); auto is a GPU where there is one."
+    ),
 ]
 Feather = Annotated[
     str | None,

@@ -45,6 +45,7 @@ def draw(
     as_json: options.AsJson = False,
     force: options.Force = False,
     threads: options.Threads = None,
+    device: options.Device = "auto",
     no_metadata: options.NoMetadata = False,
     no_rank: options.NoRank = False,
 ) -> None:
@@ -66,6 +67,7 @@ def draw(
             "top_p": top_p,
             "ranks": not no_rank,
             "threads": threads,
+            "device": device,
         },
         output=output,
         default_output=OUTPUT,

@@ -48,6 +48,7 @@ def edit(
     as_json: options.AsJson = False,
     force: options.Force = False,
     threads: options.Threads = None,
+    device: options.Device = "auto",
     no_metadata: options.NoMetadata = False,
     no_rank: options.NoRank = False,
 ) -> None:
@@ -72,6 +73,7 @@ def edit(
                 "sampler": sampler,
                 "ranks": not no_rank,
                 "threads": threads,
+                "device": device,
                 "source": picture.pixels,
                 "feather": feather,
                 "mask": marked,

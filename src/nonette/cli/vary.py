@@ -39,6 +39,7 @@ def vary(
     as_json: options.AsJson = False,
     force: options.Force = False,
     threads: options.Threads = None,
+    device: options.Device = "auto",
     no_metadata: options.NoMetadata = False,
     no_rank: options.NoRank = False,
 ) -> None:
@@ -60,6 +61,7 @@ def vary(
                 "sampler": sampler,
                 "ranks": not no_rank,
                 "threads": threads,
+                "device": device,
                 "source": picture.pixels,
                 "strength": strength,
             },

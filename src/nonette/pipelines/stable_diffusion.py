@@ -104,6 +104,7 @@ class StableDiffusion:
 
     tasks: ClassVar[tuple[Task, ...]] = ("draw", "edit", "vary", "blend")
     knobs: ClassVar[tuple[str, ...]] = ("guidance", "steps", "sampler")
+    accelerated: ClassVar[tuple[str, ...]] = ("unet",)  # the networks that `accelerate` is for
 
     def __init__(
         self,
@@ -154,8 +155,15 @@ class StableDiffusion:
             return
         if isinstance(self.denoiser, Published | Seeing):
             unet = self.denoiser.unet
+            if not isinstance(unet, UNet):
+                return
             for name in ("down", "middle", "up"):
                 packed.pack(unet.get_submodule(name))
+
+    def accelerate(self) -> None:
+        """Let OpenVINO work out a UNet on the CPU; it cannot learn any more."""
+        if isinstance(self.denoiser, Published | Seeing):
+            self.denoiser.accelerate()
 
     @property
     def native_size(self) -> tuple[int, int]:

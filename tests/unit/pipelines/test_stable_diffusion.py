@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from nonette.models.kl_autoencoder import AutoencoderKL, AutoencoderKLConfig
 from nonette.models.taesd import TAESD, TAESDConfig
 from nonette.models.unet import STABLE_DIFFUSION_1, UNet
 from nonette.nn import packed
-from nonette.pipelines._latents import known_latents
+from nonette.pipelines._latents import Accelerated, known_latents
 from nonette.pipelines._steps import Job, to_uint8
 from nonette.pipelines._walks import to_pixels
 from nonette.pipelines.stable_diffusion import StableDiffusion
@@ -74,6 +75,7 @@ CLIP = TextEncoderConfig(
 )
 SETTINGS = {"num_seats": NUM_SEATS, "steps": 4, "sampler": "euler"}
 TABLED = SETTINGS | {"steps": 2, "size": SIZE, "diffusion": {"kind": "tabled"}}
+DTYPES = (torch.bfloat16, torch.float32)
 NINE = tuple(range(100, 109))
 SOURCE = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
 HALF = np.zeros((SIZE, SIZE), dtype=bool)
@@ -170,6 +172,56 @@ def test_hurrying_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_compan
     assert np.abs(nine.astype(int) - make(kind)([CAT])[0]).max() <= 1
     stranger = Job(prompt="zebras", seeds=(7, 100), guidance=9.0)
     assert same(system([stranger, one(CAT, seeds=NINE[3:5])])[1], nine[3:5])
+
+
+@pytest.mark.parametrize("kind", ["unet", "inpainting", "lcm"])
+def test_openvino_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_company(
+    kind: str,
+) -> None:
+    system = build(kind)
+    system.accelerate()
+    system.hurry()  # has nothing to do any more
+    (nine,) = system([CAT])
+    assert np.abs(nine.astype(int) - make(kind)([CAT])[0]).max() <= 1
+    long = one(CAT, prompt="zebras, " * 9, seeds=(7, 100), guidance=9.0)
+    edit = one(CAT, task="edit", source=SOURCE, mask=HALF, seeds=(100, 101))
+    drawn = system([long, one(CAT, seeds=NINE[3:5]), edit])
+    assert same(drawn[1], nine[3:5])
+    for job, pictures in ((long, drawn[0]), (edit, drawn[2])):
+        assert same(system([job])[0], pictures)
+        assert np.abs(pictures.astype(int) - make(kind)([job])[0]).max() <= 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"num_classes": 30},
+        {"guidance_width": 8},
+        {"pooled_width": 6, "size_width": 4},
+        {"looks_only_out": (True, False), "num_res_blocks": 2},
+    ],
+)
+def test_openvino_says_what_the_unet_says(others: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    unet = stirred(UNet(dataclasses.replace(UNET, **others)), 0.1)
+    told = {
+        "classes": torch.tensor([3, 29]) if "num_classes" in others else None,
+        "guidance": torch.tensor([6.5, 0.0]) if "guidance_width" in others else None,
+        "pooled": torch.randn(2, 6) if "pooled_width" in others else None,
+        "sizes": torch.full((2, 6), 512) if "pooled_width" in others else None,
+    }
+    shapes = ((2, 8, 8, 77), (2, 8, 8, 154), (1, 5, 7, 1), (1, 5, 7, 77))
+    asked = [
+        (torch.randn(b, 4, h, w), torch.tensor([981.0, 3.5])[:b], torch.randn(b, length, 16))
+        for b, h, w, length in shapes
+    ]
+    rounded, exact = (Accelerated(copy.deepcopy(unet).to(dtype)) for dtype in DTYPES)
+    for words in asked:
+        more = {key: one if one is None else one[: len(words[0])] for key, one in told.items()}
+        want = unet(*words, **more)
+        assert (exact(*words, **more) - want).abs().max() < 1e-4
+        assert (rounded(*words, **more) - want).norm() < 0.03 * want.norm()
 
 
 def test_a_long_prompt_is_read_whole_and_changes_nobody_else() -> None:
