@@ -2,6 +2,7 @@
 
     python benchmarks/bench_memory.py                    both
     python benchmarks/bench_memory.py --only sd-1.5      one picture of 512×512, one guided step
+    python benchmarks/bench_memory.py --only sd-1.5 --device openvino
     python benchmarks/bench_memory.py --only dalle-mega  one picture, all 256 codes
 
 A model of the published size with random weights in float16, as published, is written into a
@@ -63,25 +64,27 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=LIMITS)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="auto", help="as `nonette draw` takes it")
     options = parser.parse_args(arguments)
     for model in [options.only] if options.only else LIMITS:
-        print(json.dumps(measured(model, options.threads)), flush=True)
+        print(json.dumps(measured(model, options.threads, options.device)), flush=True)
 
 
-def measured(model: str, threads: int) -> dict[str, Any]:
+def measured(model: str, threads: int, device_name: str) -> dict[str, Any]:
     """The peak of one drawing."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / model
         write(folder, model)
         words = ["draw", "a red cat", "-n", "1", "--candidates", "1", "--seed", "1", "--no-rank"]
         words += ["--model", str(folder), "--threads", str(threads)]
-        words += ["-o", str(Path(scratch) / "cat.png")]
+        words += ["--device", device_name, "-o", str(Path(scratch) / "cat.png")]
         words += ["--steps", "1"] if model == "sd-1.5" else []
         start = time.perf_counter()
         peak = peak_of(words, threads)
         seconds = time.perf_counter() - start
     return {
         "model": model,
+        "device": device_name,
         "type": str(device.pick_dtype(torch.device("cpu"))).removeprefix("torch."),
         "threads": threads,
         "peak_gib": round(peak, 2),

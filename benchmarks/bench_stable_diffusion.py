@@ -1,14 +1,19 @@
 """How fast Stable Diffusion 1.5 draws at 512×512: diffusers and Nonette side by side, in one run.
 
     python benchmarks/bench_stable_diffusion.py
+    python benchmarks/bench_stable_diffusion.py --systems openvino openvino-bare
 
-Both get the same random weights of the published shapes, in bfloat16: speed does not depend on
+All get the same random weights of the published shapes, in bfloat16: speed does not depend on
 them. diffusers runs its own pipeline with its default scheduler (PNDM) in channels_last, whose
 decoder is quicker here than what it loads; Nonette runs its pipeline with its own settings and the
 habits of threads and memory that `nonette draw` gives itself. They take turns, each time in a
 process of their own. Steps are timed where the pipelines report them, and the best of each is
 taken. A whole picture is the sum of its measured parts: text, as many network calls as the settings
 ask for, decoding.
+
+`openvino` is Nonette with the accelerator of that name. `openvino-bare` is what anyone could write
+with OpenVINO alone: diffusers' UNet, laid out for fixed shapes, and a loop of nothing but its calls
+and the guidance, as two calls a step and as one with two rows, of which the quicker counts.
 
 Wall seconds on an otherwise idle machine are the figure to quote; processor seconds, given beside
 them, hold roughly on a busy one with `--threads 1`.
@@ -28,6 +33,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import diffusers
+import numpy as np
 import torch
 import transformers
 from torch import Tensor, nn
@@ -39,6 +45,7 @@ from nonette.cli import _habits
 from nonette.models.clip import TextEncoder
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.unet import UNet
+from nonette.nn import openvino
 from nonette.pipelines._steps import Job
 from nonette.pipelines.stable_diffusion import StableDiffusion
 
@@ -107,7 +114,20 @@ class Letters:
         return [ord(letter) for letter in text]
 
 
-SYSTEMS = ("diffusers", "nonette")
+class Plain(nn.Module):
+    """Their UNet with nothing but tensors going in and coming out."""
+
+    def __init__(self, unet: nn.Module) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
+        """What it predicts."""
+        return self.unet(x, time, context, return_dict=False)[0]
+
+
+SYSTEMS = ("diffusers", "nonette", "openvino", "openvino-bare")
+OURS = ("nonette", "openvino")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -116,6 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=3, help="of each turn; the first warms up")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
     parser.add_argument("--system", choices=SYSTEMS, help="only this, in here, once")
     options = parser.parse_args(arguments)
     if options.system is not None:
@@ -123,7 +144,7 @@ def main(arguments: list[str] | None = None) -> None:
         with torch.inference_mode():
             report(measured(options.system, options.steps))
         return
-    turns: dict[str, list[Parts]] = {system: [] for system in SYSTEMS}
+    turns: dict[str, list[Parts]] = {system: [] for system in options.systems}
     for _ in range(options.turns):
         for system, own in turns.items():
             line = run(system, options.steps, options.threads)
@@ -137,7 +158,7 @@ def run(system: str, num_steps: int, threads: int) -> dict[str, Any]:
     """What `measured` says in a process of its own."""
     words = [sys.executable, __file__, "--system", system]
     environment = dict(os.environ)
-    if system == "nonette":
+    if system in OURS:
         _habits.adopt(environment)
     done = subprocess.run(
         [*words, "--steps", str(num_steps), "--threads", str(threads)],
@@ -156,8 +177,17 @@ def measured(system: str, num_steps: int) -> dict[str, Any]:
         for part in (theirs.unet, theirs.vae):
             part.to(memory_format=torch.channels_last)
         return rounded(their_parts(theirs, num_steps))
+    if system == "openvino-bare":
+        steps = {batch: bare_step(theirs.unet, num_steps, batch) for batch in (1, 2)}
+        nothing = Seconds(0.0, 0.0)
+        parts = Parts(nothing, least(steps.values()), nothing)
+        each = {f"step_of_batch_{batch}": np.round(own, 3).tolist() for batch, own in steps.items()}
+        return rounded(parts) | each
     ours = pipeline(theirs)
-    ours.hurry()
+    if system == "openvino":
+        ours.accelerate()
+    else:
+        ours.hurry()
     apart = {"difference": difference(theirs, ours)}
     del theirs
     return rounded(our_parts(ours, num_steps)) | apart
@@ -165,8 +195,13 @@ def measured(system: str, num_steps: int) -> dict[str, Any]:
 
 def compare(best: dict[str, Parts], our_steps: int) -> None:
     """What the bars ask: our step as a share of theirs, and how many times sooner a picture is."""
-    own, theirs = best["nonette"], best["diffusers"]
     for i, clock in enumerate(Seconds._fields):
+        if {"openvino", "openvino-bare"} <= best.keys():
+            share = best["openvino"].step[i] / best["openvino-bare"].step[i]
+            report({"clock": clock, "step_share_of_bare": round(share, 3)})
+        if not {"nonette", "diffusers"} <= best.keys():
+            continue
+        own, theirs = best["nonette"], best["diffusers"]
         whole, whole_theirs = own.picture(our_steps)[i], theirs.picture(THEIR_CALLS)[i]
         report(
             {
@@ -284,6 +319,31 @@ def their_parts(theirs: diffusers.StableDiffusionPipeline, num_steps: int) -> Pa
     ).images
     decoding = timed(lambda: theirs.vae.decode(latents / theirs.vae.config.scaling_factor))
     return Parts(text, least(between(marks)[1:]), decoding)
+
+
+def bare_step(unet: nn.Module, num_steps: int, batch: int) -> Seconds:
+    """Of a loop of OpenVINO's calls and guidance alone, for a prompt and a negative one."""
+    x, time, context = torch.zeros(2, 4, 8, 8), torch.zeros(2), torch.zeros(2, 77, 768)
+    model, kept = openvino.converted(Plain(unet), (x.bfloat16(), time, context.bfloat16()))
+    shapes = [[batch, 4, SIDE, SIDE], [batch], [batch, 77, 768]]
+    compiled = openvino.compiled_for_cpu(model, shapes, "bf16", ENABLE_CPU_PINNING=True)
+    request = compiled.create_infer_request()
+    numbers = np.random.default_rng(0)
+    latents = numbers.standard_normal((1, 4, SIDE, SIDE), dtype=np.float32)
+    states = numbers.standard_normal((2, 77, 768), dtype=np.float32)
+    marks = [now()]
+    for i in range(num_steps):
+        times = np.full(batch, 981 - i, dtype=np.float32)
+        rows = np.repeat(latents, batch, axis=0)
+        answers = [
+            request.infer({0: rows, 1: times, 2: texts})[0].copy()
+            for texts in np.split(states, 2 // batch)
+        ]
+        towards, away = np.concatenate(answers)
+        latents = latents - 0.01 * (away + GUIDANCE * (towards - away))
+        marks.append(now())
+    del request, compiled, model, kept
+    return least(between(marks))
 
 
 def our_parts(ours: StableDiffusion, num_steps: int) -> Parts:

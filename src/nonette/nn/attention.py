@@ -42,7 +42,8 @@ def attention(
     """
     is_trained = torch.is_grad_enabled() and query.requires_grad
     num_scores = query.shape[-2] * key.shape[-2]
-    if query.dtype == torch.bfloat16 and query.device.type == "cpu":
+    is_traced = torch.jit.is_tracing()  # by whoever has attention of its own in place of torch's
+    if query.dtype == torch.bfloat16 and query.device.type == "cpu" and not is_traced:
         if is_trained and num_scores <= MAX_PLAIN_SCORES:
             return plain_attention(query, key, value, mask, is_causal)
         sees_all = mask is None and not is_causal

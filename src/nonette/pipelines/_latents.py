@@ -275,7 +275,7 @@ class Accelerated(nn.Module):
         self.time_embedding = unet.time_embedding.float()
         rest = unet.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         rest.time_embedding = Embedded()
-        side = 2 ** len(config.channels)  # small enough that attention is torch's own
+        side = 2 ** len(config.channels)  # of the example: 2 at the last level
         examples = (
             torch.zeros(2, config.in_channels, side, side),
             torch.zeros(2, config.time_width),

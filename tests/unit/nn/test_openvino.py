@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import pytest
@@ -11,7 +12,10 @@ from torch import Tensor, nn
 
 from nonette.core.errors import InputError
 from nonette.nn import openvino
+from nonette.nn.attention import MIN_TILED_SCORES, attention
 from nonette.nn.openvino import OpenVINONetwork
+
+MOST_TOKENS = math.isqrt(MIN_TILED_SCORES)
 
 
 class Small(nn.Module):
@@ -51,6 +55,28 @@ def test_it_says_what_torch_says_in_its_type(dtype: torch.dtype, most: float) ->
         assert got.dtype == torch.float32 and got.is_contiguous()
         network.float()  # which lets go of bfloat16's weights, but not OpenVINO
         assert (got - network(*asked)).abs().max() < most
+
+
+class Looking(nn.Module):
+    """Attention alone, of so many tokens that outside of OpenVINO it goes by tiles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)[:, None]
+        return attention(x, x, x)[:, 0]
+
+
+def test_attention_is_openvinos_own() -> None:
+    torch.manual_seed(0)
+    network = Looking().bfloat16().eval().requires_grad_(False)
+    x = torch.randn(1, 2 * MOST_TOKENS, 8)
+    other = OpenVINONetwork(network, [torch.zeros(2, MOST_TOKENS, 8)], free_axes=((),))
+    kinds = {one.get_type_name() for one in other.model.get_ops()}
+    assert "ScaledDotProductAttention" in kinds and "Exp" not in kinds
+    assert (other(x) - network(x.bfloat16())).abs().max() < 0.03
 
 
 def test_an_answer_stays_when_the_next_one_comes() -> None:
