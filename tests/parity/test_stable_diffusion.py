@@ -223,11 +223,15 @@ def test_a_folder_of_image_variations_varies_a_picture(tmp_path, monkeypatch):
     found = Found([folder])
     importer, plan = importing.recognise(found)
     assert plan.settings["reads"] == "pictures"
-    artist = LocalEngine(read(importing.write(plan, found, importer, "small")), threads=1)
+    written = importing.write(plan, found, importer, "small")
+    artist = LocalEngine(read(written), threads=1)
     source = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     wish = Request(prompt="", task="vary", source=source, num_pictures=2, seed=1, steps=2)
     (drawing,) = artist.draw([wish])
     assert [picture.pixels.shape for picture in drawing.pictures] == [(16, 16, 3)] * 2
+    (other,) = LocalEngine(read(written), threads=1, device="openvino").draw([wish])
+    for one, same_one in zip(drawing.pictures, other.pictures, strict=True):
+        assert np.abs(one.pixels.astype(int) - same_one.pixels).mean() < 4  # both may round
     with pytest.raises(InputError, match="reads no words"):
         artist.draw([Request(prompt="a cat", num_pictures=1, seed=1)])
 

@@ -1,6 +1,7 @@
 """The engine keeps its word: same seed same bytes, best first, stopped and refused in time."""
 
 import json
+import sys
 import typing
 from pathlib import Path
 from typing import Any, ClassVar
@@ -394,6 +395,19 @@ def test_threads_are_its_own_business(folder: Path) -> None:
     for threads in (0, -1, 10**9):
         with pytest.raises(InputError, match="threads is"):
             LocalEngine(str(folder), threads=threads)
+
+
+def test_openvino_is_for_imported_stable_diffusion(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model in (str(folder), "scenes", "flat"):
+        with pytest.raises(InputError, match="device is 'openvino', but it is for imported Stable"):
+            nonette.load(model, device="openvino")
+    with pytest.raises(InputError, match=r"device is 'nowhere', but .*try 'cpu'"):
+        nonette.load(str(folder), device="nowhere")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(InputError, match=r"pip install 'nonette\[openvino\]'"):
+        nonette.load(str(folder), device="openvino")
 
 
 def test_the_public_surface(folder: Path) -> None:

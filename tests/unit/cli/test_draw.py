@@ -240,6 +240,8 @@ def test_each_overwrites_only_when_forced(run: Run) -> None:
         (["a", "--guidance", "much"], ("--guidance is 'much'", "a number")),
         (["a", "--threads", "0"], ("--threads is 0", "from 1 to 1,024")),
         (["a", "--threads", "1000000"], ("--threads is 1000000", "from 1 to 1,024")),
+        (["a", "--device", "openvino"], ("--device is 'openvino'", "Stable Diffusion", "tiny-ar")),
+        (["a", "--device", "gpu"], ("--device is 'gpu'", "'cpu' or 'auto'")),
         (["a", "--model", "tiny-at"], ("--model is 'tiny-at'", "did you mean 'tiny-ar'")),
         (["a", "--model", "../../etc"], ("--model is '../../etc'", "choices: ")),
         (["a", "--model", "m\0"], ("--model is", "NUL")),
