@@ -42,7 +42,8 @@ def attention(
     """
     is_trained = torch.is_grad_enabled() and query.requires_grad
     num_scores = query.shape[-2] * key.shape[-2]
-    is_traced = torch.jit.is_tracing()  # by whoever has attention of its own in place of torch's
+    # who traces has attention of its own to put in place of torch's
+    is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined]
     if query.dtype == torch.bfloat16 and query.device.type == "cpu" and not is_traced:
         if is_trained and num_scores <= MAX_PLAIN_SCORES:
             return plain_attention(query, key, value, mask, is_causal)
