@@ -4,14 +4,17 @@ A network is traced by torch once, on small inputs, and laid out for this proces
 new shapes come. OpenVINO reads the network's own weights where they are; what it lays out is a
 second copy of them, and the first stays, since it may look there again.
 
-Notable choices: `openvino.convert_model` is not used, as it sends statistics of its use to Google
-Analytics unless told otherwise; the same frontend is asked directly. Threads are not pinned to
+Notable choices: importing OpenVINO and `openvino.convert_model` send statistics of their use to
+Google Analytics unless told otherwise, so it is imported as if its telemetry were not installed,
+and the frontend behind that function is asked directly. Threads are not pinned to
 cores, where those of another worker may be pinned as well.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +25,7 @@ from torch import Tensor, nn
 from nonette.core.errors import InputError
 
 NAME = "openvino"  # as a device is called
+TELEMETRY = "openvino_telemetry"  # the package that sends statistics
 TYPES = {torch.float32: "f32", torch.bfloat16: "bf16"}
 ANY_LENGTH = -1
 
@@ -35,6 +39,17 @@ def need() -> None:
     if importlib.util.find_spec(NAME) is None:
         limit = f"this needs OpenVINO; install it with: pip install 'nonette[{NAME}]'"
         raise InputError("device", NAME, limit)
+
+
+def imported() -> Any:
+    """OpenVINO, which sends nothing to anybody."""
+    if NAME in sys.modules or TELEMETRY in sys.modules:
+        return importlib.import_module(NAME)
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # as if it were not installed
+    try:
+        return importlib.import_module(NAME)
+    finally:
+        del sys.modules[TELEMETRY]
 
 
 class OpenVINONetwork:
@@ -64,12 +79,11 @@ class OpenVINONetwork:
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """What the network says."""
-        from openvino import Tensor as Shared
-
+        shared = imported().Tensor
         arrays = [one.float().contiguous().numpy() for one in inputs]
         request = self._request([self._shape(i, one.shape) for i, one in enumerate(inputs)])
         for i, array in enumerate(arrays):
-            request.set_input_tensor(i, Shared(array, shared_memory=True))
+            request.set_input_tensor(i, shared(array, shared_memory=True))
         request.infer()
         return torch.from_numpy(request.get_output_tensor(0).data.copy())
 
@@ -93,6 +107,7 @@ class OpenVINONetwork:
 @torch.no_grad()
 def converted(network: nn.Module, examples: Sequence[Tensor]) -> tuple[Any, list[object]]:
     """OpenVINO's model of a network, and what has to outlive it: it reads the network's weights."""
+    imported()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -116,6 +131,7 @@ def compiled_for_cpu(model: Any, shapes: Sequence[Sequence[int]], dtype: str, **
         dtype: What it multiplies in, "f32" or "bf16".
         **more: Further properties of OpenVINO's, or other values of those set here.
     """
+    imported()
     from openvino import Core, PartialShape, Type
     from openvino.preprocess import PrePostProcessor
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from nonette.nn import openvino
 from nonette.nn.attention import MIN_TILED_SCORES, attention
 from nonette.nn.openvino import OpenVINONetwork
 
+RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 MOST_TOKENS = math.isqrt(MIN_TILED_SCORES)
 
 
@@ -117,3 +121,20 @@ def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(InputError, match=r"device is 'openvino', .* 'nonette\[openvino\]'$"):
         openvino.need()
+
+
+def test_openvino_sends_no_statistics_and_writes_nothing(
+    run_python: RunPython, tmp_path: Path
+) -> None:
+    script = """
+import sys, torch
+from nonette.nn.openvino import OpenVINONetwork
+network = OpenVINONetwork(torch.nn.Linear(8, 8), [torch.zeros(2, 8)], [()])
+network(torch.ones(3, 8))
+import openvino
+assert "openvino_telemetry" not in sys.modules
+assert openvino.tools.ovc.telemetry_utils.tm.__name__.endswith("telemetry_stub")
+"""
+    done = run_python("-c", script, HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "intel").exists()
