@@ -153,16 +153,13 @@ class StableDiffusion:
         """
         if self._device().type != "cpu" or not packed.can_pack():
             return
-        if isinstance(self.denoiser, Published | Seeing):
-            unet = self.denoiser.unet
-            if not isinstance(unet, UNet):
-                return
+        if isinstance(self.denoiser, Published) and isinstance(self.denoiser.unet, UNet):
             for name in ("down", "middle", "up"):
-                packed.pack(unet.get_submodule(name))
+                packed.pack(self.denoiser.unet.get_submodule(name))
 
     def accelerate(self) -> None:
         """Let OpenVINO work out a UNet on the CPU; it cannot learn any more."""
-        if isinstance(self.denoiser, Published | Seeing):
+        if isinstance(self.denoiser, Published):
             self.denoiser.accelerate()
 
     @property
