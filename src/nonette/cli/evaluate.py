@@ -123,7 +123,7 @@ def blind(
             agreement = _compare(room, folder, text)
     if text is None:
         typer.echo(f"look at {folder}/page-*.png, fill in {folder / TABLE} (words.txt says how)")
-        typer.echo(f"then: nonette evaluate blind --answers {folder / TABLE}")
+        typer.echo(f"then: the same command with --answers {folder / TABLE}")
         return
     import dataclasses
 
