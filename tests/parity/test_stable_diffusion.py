@@ -196,6 +196,7 @@ def test_a_folder_as_the_library_saves_it(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.openvino
 def test_a_folder_of_image_variations_varies_a_picture(tmp_path, monkeypatch):
     """From files to a picture: no words, no tokenizer."""
     monkeypatch.setenv("NONETTE_HOME", str(tmp_path / "home"))

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from nonette.core.errors import InputError
 from nonette.nn.attention import attention
+from nonette.nn.doubling import DoublingConv
 
 NORM_EPSILON = 1e-6
 MAX_STRIPE = 2**18  # places of a map that are worked on at once, of one picture without gradients
@@ -195,9 +196,10 @@ class Level(nn.Module):
         widths_in = [before] + [width] * (num_blocks - 1)
         self.blocks = nn.ModuleList(ResBlock(one, width, num_groups) for one in widths_in)
         self.resample = resample
-        if resample:
-            stride, padding = (2, 0) if resample == "down" else (1, 1)
-            self.conv = nn.Conv2d(width, width, 3, stride=stride, padding=padding)
+        if resample == "down":
+            self.conv = nn.Conv2d(width, width, 3, stride=2)
+        elif resample == "up":
+            self.conv = DoublingConv(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, h, w) → (B, width, h', w')."""
@@ -206,7 +208,7 @@ class Level(nn.Module):
         if self.resample == "down":
             return self.conv(F.pad(x, (0, 1, 0, 1)))  # on the right and below only, as published
         if self.resample == "up":
-            return _in_stripes(_doubled, self.conv, x, factor=2)
+            return _in_stripes(nn.Identity(), self.conv, x, factor=2)
         return x
 
 
@@ -283,7 +285,7 @@ def _is_long(x: Tensor, factor: int = 1) -> bool:
 def _in_stripes(
     before: Callable[[Tensor], Tensor], conv: nn.Conv2d, x: Tensor, factor: int = 1
 ) -> Tensor:
-    """A 3×3 convolution of `before(x)`, which makes `factor` rows and columns of each."""
+    """A 3×3 convolution of `before(x)` that makes `factor` rows and columns of each."""
     height, width = x.shape[2:]
     if not _is_long(x, factor):
         return conv(before(x))
@@ -296,16 +298,10 @@ def _in_stripes(
     for top in range(0, height, num_rows):
         bottom = min(height, top + num_rows)
         above, below = min(1, top), min(1, height - bottom)  # rows of the neighbours
-        seen = before(x[:, :, top - above : bottom + below])
-        seen = seen[:, :, above * (factor - 1) : seen.shape[2] - below * (factor - 1)]
-        padded = F.pad(seen, (0, 0, 1 - above, 1 - below))  # (1, C, factor·rows + 2, factor·w)
-        stripe = F.conv2d(padded, conv.weight, conv.bias, padding=(0, 1))
+        stripe = conv(before(x[:, :, top - above : bottom + below]))  # and what they see beyond
+        stripe = stripe[:, :, factor * above : stripe.shape[2] - factor * below]
         whole[:, :, factor * top : factor * bottom] = stripe
     return whole
-
-
-def _doubled(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def _activation(norm: nn.GroupNorm, x: Tensor) -> Callable[[Tensor], Tensor]:

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from nonette.core.errors import InputError
 from nonette.nn.attention import attention
+from nonette.nn.doubling import DoublingConv
 from nonette.nn.embeddings import sinusoids
 from nonette.nn.gated import GEGLU
 
@@ -202,8 +203,7 @@ class UNet(nn.Module):
             for block in level.blocks:
                 x = block(torch.cat([x, skips.pop()], dim=1), time, context)
             if level.resample is not None:
-                bigger = F.interpolate(x, size=skips[-1].shape[2:], mode="nearest")
-                x = level.resample(bigger)  # (B, C, 2·h, 2·w)
+                x = level.resample(x, skips[-1].shape[2:])  # (B, C, 2·h, 2·w)
         return self.conv_out(F.silu(self.norm_out(x)))
 
 
@@ -275,10 +275,11 @@ class Level(nn.Module):
         width = config.channels[level]
         blocks = [Block(config, level, before) for before in befores]
         self.blocks = cast(Sequence[Block], nn.ModuleList(blocks))
-        self.resample = None
-        if resample:
-            stride = 2 if resample == "down" else 1
-            self.resample = nn.Conv2d(width, width, 3, stride=stride, padding=1)
+        self.resample: nn.Module | None = None
+        if resample == "down":
+            self.resample = nn.Conv2d(width, width, 3, stride=2, padding=1)
+        elif resample == "up":
+            self.resample = DoublingConv(width, width)
 
 
 class Block(nn.Module):

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from nonette.nn.doubling import DoublingConv
+
 
 @dataclass(frozen=True, kw_only=True)
 class VQGANConfig:
@@ -243,9 +245,10 @@ class Level(nn.Module):
             Attention(width, num_groups) for _ in range(num_blocks * has_attention)
         )
         self.resample = resample
-        if resample:
-            stride, padding = (2, 0) if resample == "down" else (1, 1)
-            self.conv = nn.Conv2d(width, width, 3, stride=stride, padding=padding)
+        if resample == "down":
+            self.conv = nn.Conv2d(width, width, 3, stride=2)
+        elif resample == "up":
+            self.conv = DoublingConv(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width_in, h, w) → (B, width, h', w')."""
@@ -257,7 +260,7 @@ class Level(nn.Module):
             # Padded on the right and below only, as published.
             return self.conv(F.pad(x, (0, 1, 0, 1)))
         if self.resample == "up":
-            return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+            return self.conv(x)
         return x
 
 

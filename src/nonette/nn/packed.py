@@ -8,9 +8,13 @@ done once, by oneDNN, and what is kept is all there is of the weight.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nonette.nn.doubling import DoublingConv
 from nonette.nn.gated import GEGLU
 
 
@@ -62,7 +66,7 @@ class PackedConv2d(nn.Module):
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        self.dtype = conv.weight.dtype
+        self.dtype, self.out_channels = conv.weight.dtype, conv.out_channels
         self.bias = None if conv.bias is None else conv.bias.detach()
         self.layout = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
         self.packed = torch.ops.mkldnn._reorder_convolution_weight(
@@ -88,6 +92,47 @@ class PackedPointwise(PackedLinear):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class PackedDoubling(nn.Module):
+    """A frozen convolution of a doubled map, as four of the map itself, 2×2 each.
+
+    Of the nine places that a 3×3 kernel covers in a doubled map some hold the same value, by twos
+    and fours, so their weights are added up once: four kernels, for the outputs in even and odd
+    rows and columns, and less than half of the products.
+
+    Args:
+        conv: The one to stand in for, on the CPU.
+    """
+
+    def __init__(self, conv: DoublingConv) -> None:
+        super().__init__()
+        self.dtype, self.out_channels = conv.weight.dtype, conv.out_channels
+        self.bias = None if conv.bias is None else conv.bias.detach()
+        kernels = conv.weight.detach().float()  # (out, in, 3, 3)
+        self.packed = [
+            torch.ops.mkldnn._reorder_convolution_weight(
+                _added_up(_added_up(kernels, 2, is_odd_row), 3, is_odd_column).to(self.dtype)
+            )
+            for is_odd_row in (False, True)
+            for is_odd_column in (False, True)
+        ]
+
+    def forward(self, x: Tensor, size: Sequence[int] | None = None) -> Tensor:
+        """(B, in, h, w) -> (B, out, 2·h, 2·w), in x's type, channels last; no other size."""
+        height, width = x.shape[2:]
+        twice = (2 * height, 2 * width)
+        assert size is None or tuple(size) == twice, "a packed layer doubles sides exactly"
+        padded = F.pad(x.to(self.dtype), (1, 1, 1, 1))
+        shape = (len(x), self.out_channels, *twice)
+        whole = x.new_empty(shape).to(memory_format=torch.channels_last)
+        for i, kernel in enumerate(self.packed):
+            row, column = divmod(i, 2)
+            seen = padded[:, :, row : row + height + 1, column : column + width + 1]
+            whole[:, :, row::2, column::2] = torch.ops.mkldnn._convolution_pointwise(
+                seen, kernel, self.bias, [0, 0], [1, 1], [1, 1], 1, "none", [], ""
+            )
+        return whole
+
+
 class PackedGEGLU(nn.Module):
     """A frozen GEGLU that multiplies in the type of its weight, its gate applied on the way out."""
 
@@ -108,22 +153,34 @@ class PackedGEGLU(nn.Module):
         return gated.to(x.dtype)
 
 
-def pack(module: nn.Module) -> None:
+def pack(module: nn.Module, doubles: bool = True) -> None:
     """Put packed layers in the place of all linears and convolutions inside `module`, one by one.
 
     Each weight is let go before the next is packed, so this takes hardly more memory than before.
+
+    Args:
+        module: A network, or a part of one.
+        doubles: Whether every `DoublingConv` is asked for twice its sides; if not, they stay.
     """
     for name, child in list(module.named_children()):
-        setattr(module, name, _packed(child))
+        setattr(module, name, _packed(child, doubles))
 
 
-def _packed(layer: nn.Module) -> nn.Module:
+def _packed(layer: nn.Module, doubles: bool) -> nn.Module:
     """What stands in for a layer; others stay, with what is inside them packed."""
+    if type(layer) is DoublingConv and doubles:
+        return PackedDoubling(layer)
     if type(layer) is GEGLU:
         return PackedGEGLU(layer)
     if type(layer) is nn.Linear:
         return PackedLinear(layer.weight, layer.bias)
     if type(layer) is nn.Conv2d:
         return PackedPointwise(layer) if layer.kernel_size == (1, 1) else PackedConv2d(layer)
-    pack(layer)
+    pack(layer, doubles)
     return layer
+
+
+def _added_up(kernels: Tensor, axis: int, is_odd: bool) -> Tensor:
+    """Along an axis of three weights those that meet the same value, for even or odd outputs."""
+    first, middle, last = kernels.split(1, dim=axis)
+    return torch.cat([first + middle, last] if is_odd else [first, middle + last], dim=axis)

@@ -96,6 +96,7 @@ class DalleMini:
             packed.pack(part)
         self.bart.float()
         self.vqgan.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        packed.pack(self.vqgan.decoder)
 
     @property
     def native_size(self) -> tuple[int, int]:

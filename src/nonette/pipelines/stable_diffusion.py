@@ -147,15 +147,18 @@ class StableDiffusion:
         self._check_fit()
 
     def hurry(self) -> None:
-        """Lay out a UNet's weights for drawing on this processor; it cannot learn any more.
+        """Lay out the weights of a UNet and its decoder for drawing here; they learn no more.
 
         On other devices than the CPU, and without oneDNN, this does nothing.
         """
         if self._device().type != "cpu" or not packed.can_pack():
             return
         if isinstance(self.denoiser, Published) and isinstance(self.denoiser.unet, UNet):
+            unet = self.denoiser.unet
+            halves_evenly = self.side % 2 ** (len(unet.config.channels) - 1) == 0
             for name in ("down", "middle", "up"):
-                packed.pack(self.denoiser.unet.get_submodule(name))
+                packed.pack(unet.get_submodule(name), doubles=halves_evenly)
+            packed.pack(self.autoencoder.decoder)
 
     def accelerate(self) -> None:
         """Let OpenVINO work out a UNet on the CPU; it cannot learn any more."""

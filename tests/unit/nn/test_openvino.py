@@ -18,6 +18,8 @@ from nonette.nn import openvino
 from nonette.nn.attention import MIN_TILED_SCORES, attention
 from nonette.nn.openvino import OpenVINONetwork
 
+pytestmark = pytest.mark.openvino
+
 RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 MOST_TOKENS = math.isqrt(MIN_TILED_SCORES)
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from nonette.nn import packed
+from nonette.nn.doubling import DoublingConv
 from nonette.nn.gated import GEGLU
 
 needs_onednn = pytest.mark.skipif(not packed.can_pack(), reason="torch was built without oneDNN")
@@ -86,3 +87,25 @@ def test_a_packed_gate_is_the_gate(dtype: torch.dtype) -> None:
     assert got.dtype == torch.float32
     exact = dtype == torch.float32
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 if exact else 2e-2)
+
+
+@needs_onednn
+@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_packed_doubling_is_the_convolution_of_the_doubled_map(
+    dtype: torch.dtype, form: torch.memory_format
+) -> None:
+    conv = DoublingConv(24, 40).requires_grad_(False)
+    x = torch.randn(2, 24, 5, 4, generator=torch.Generator().manual_seed(0))
+    expected = conv(x)
+    got = stand_in(conv.to(dtype).to(memory_format=form))(x.to(memory_format=form))
+    assert got.dtype == torch.float32 and got.shape == (2, 40, 10, 8)
+    exact = dtype == torch.float32
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 if exact else 3e-2)
+
+
+@needs_onednn
+def test_a_doubling_stays_where_sizes_may_be_odd() -> None:
+    layer = nn.Sequential(DoublingConv(24, 40))
+    packed.pack(layer, doubles=False)
+    assert layer[0](torch.zeros(1, 24, 3, 3), (5, 6)).shape == (1, 40, 5, 6)

@@ -174,6 +174,7 @@ def test_hurrying_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_compan
     assert same(system([stranger, one(CAT, seeds=NINE[3:5])])[1], nine[3:5])
 
 
+@pytest.mark.openvino
 @pytest.mark.parametrize("kind", ["unet", "inpainting", "lcm"])
 def test_openvino_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_company(
     kind: str,
@@ -192,6 +193,7 @@ def test_openvino_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_compan
         assert np.abs(pictures.astype(int) - make(kind)([job])[0]).max() <= 1
 
 
+@pytest.mark.openvino
 @torch.no_grad()
 @pytest.mark.parametrize(
     "others",
