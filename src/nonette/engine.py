@@ -369,6 +369,7 @@ def load(model: str = "", *, threads: int | None = None, device: str = "auto") -
         return LocalEngine(model, threads=threads, device=device)
     if device == openvino.NAME:
         raise _not_accelerated(model)
+    hardware.pick_device(device)  # refuses one that is not there
     return flat.FlatEngine()
 
 

@@ -403,8 +403,9 @@ def test_openvino_is_for_imported_stable_diffusion(
     for model in (str(folder), "scenes", "flat"):
         with pytest.raises(InputError, match="device is 'openvino', but it is for imported Stable"):
             nonette.load(model, device="openvino")
-    with pytest.raises(InputError, match=r"device is 'nowhere', but .*try 'cpu'"):
-        nonette.load(str(folder), device="nowhere")
+    for model in (str(folder), "flat"):
+        with pytest.raises(InputError, match=r"device is 'nowhere', but .*try 'cpu'"):
+            nonette.load(model, device="nowhere")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(InputError, match=r"pip install 'nonette\[openvino\]'"):
         nonette.load(str(folder), device="openvino")
