@@ -288,10 +288,12 @@ def taken(state: dict[str, Tensor], kind: Any, config: Any, patterns: Any) -> An
     return network.eval().requires_grad_(False)
 
 
-def difference(theirs: diffusers.StableDiffusionPipeline, ours: StableDiffusion) -> float:
+def difference(
+    theirs: diffusers.StableDiffusionPipeline, ours: StableDiffusion, device: str = "cpu"
+) -> float:
     """Of the networks' answers to the same, as a share of their length: both round as they go."""
     x, context = torch.randn(1, 4, SIDE, SIDE), torch.randn(1, 77, 768)
-    asked = x.bfloat16(), torch.tensor([500]), context.bfloat16()
+    asked = tuple(one.to(device) for one in (x.bfloat16(), torch.tensor([500]), context.bfloat16()))
     wanted = theirs.unet(*asked).sample.float()
     got = ours.denoiser.unet(*asked).float()  # type: ignore[attr-defined]
     return round(float((got - wanted).norm() / wanted.norm()), 4)

@@ -36,6 +36,10 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of each worker. [default: all cores]")
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where workers draw, as `nonette draw --device`. [default: auto]"),
+    ] = None,
 ) -> None:
     """Draw for browsers and programs, over a queue that loses nothing."""
     _extras.need("serve")
@@ -51,6 +55,7 @@ def serve(
         data_dir=None if data_dir is None else data_dir.absolute(),
         models=tuple(model) if model else None,
         threads=threads,
+        device=device,
     )
     for name in settings.models:
         if name != flat.MODEL:

@@ -40,6 +40,9 @@ def worker(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads to use. [default: all cores]")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where to draw, as `nonette draw --device`. [default: auto]")
+    ] = None,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="End when standard input does.")
     ] = False,
@@ -52,13 +55,14 @@ def worker(
     from nonette.server.worker import WorkerLoop
 
     allocator.share_heaps()
-    settings = load(data_dir=data_dir, database_url=url, threads=threads)
+    settings = load(data_dir=data_dir, database_url=url, threads=threads, device=device)
     logs.set_up(settings.log_format)
     os.nice(max(0, settings.worker_niceness - os.nice(0)))
     database = Database(settings.url)
     database.check()
     warnings.simplefilter("ignore", SettingIgnored)
-    loop = WorkerLoop(build(model or settings.models[0], settings.threads), database, settings)
+    engine = build(model or settings.models[0], settings.threads, settings.device)
+    loop = WorkerLoop(engine, database, settings)
     _obey_signals(loop)
     if until_stdin_closes:
         threading.Thread(target=_watch_stdin, args=[loop], daemon=True).start()
@@ -66,14 +70,14 @@ def worker(
     database.close()
 
 
-def build(model: str, threads: int | None) -> Engine:
-    """The engine for a model of the store."""
+def build(model: str, threads: int | None, device: str) -> Engine:
+    """The engine for a model of the store; flat colours need no device."""
     if model == flat.MODEL:
         return flat.FlatEngine()
     _habits.adopt()
     from nonette.engine import LocalEngine
 
-    return LocalEngine(model, threads=threads, preview_every=PREVIEW_EVERY)
+    return LocalEngine(model, threads=threads, device=device, preview_every=PREVIEW_EVERY)
 
 
 def _obey_signals(loop: WorkerLoop) -> None:

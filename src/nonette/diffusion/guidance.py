@@ -18,6 +18,9 @@ from nonette.diffusion.denoisers import Denoise
 
 EVERYWHERE = (0.0, math.inf)
 
+Pair = Callable[[Tensor, float], tuple[Tensor, Tensor]]
+"""(x, sigma) -> the expected x0 with the prompt, and without it."""
+
 
 def classifier_free(
     conditional: Denoise,
@@ -26,6 +29,7 @@ def classifier_free(
     *,
     interval: tuple[float, float] = EVERYWHERE,
     rescale: float = 0.0,
+    both: Pair | None = None,
 ) -> Denoise:
     """Away from what would be drawn without the prompt: x0 of nothing + scale · the difference.
 
@@ -42,15 +46,18 @@ def classifier_free(
             saved.
         rescale: 0 to 1, how far the result's contrast is brought back to the conditional answer's;
             Lin et al. (2023), section 3.4, on v as there.
+        both: The two answers at once, where that is quicker than one after the other.
     """
     factor = scale[:, None, None, None]
     has_guidance = bool((scale != 1).any())
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
-        towards = conditional(x, sigma)
         if not has_guidance or not interval[0] <= sigma <= interval[1]:
-            return towards
-        away = unconditional(x, sigma)
+            return conditional(x, sigma)
+        if both is not None:
+            towards, away = both(x, sigma)
+        else:
+            towards, away = conditional(x, sigma), unconditional(x, sigma)
         guided = away + factor.to(x) * (towards - away)
         if rescale > 0:
             guided = _with_contrast(guided, towards, x, sigma, rescale)

@@ -23,6 +23,7 @@ from nonette.diffusion.denoisers import Network
 from nonette.models.clip import ImageEncoder, TextEncoder
 from nonette.models.dit import DiT
 from nonette.models.unet import UNet
+from nonette.nn.graphed import Graphed
 from nonette.nn.openvino import OpenVINONetwork
 from nonette.pipelines import _prompt
 from nonette.pipelines._prompt import Encoder
@@ -178,7 +179,7 @@ class Published:
 
     def _take(self, unet: UNet, latent_channels: int, settings: Mapping[str, Any]) -> None:
         """Whatever of the UNet has nothing to do with words."""
-        self.unet: UNet | Accelerated = unet
+        self.unet: UNet | Accelerated | Graphed = unet
         self.side = int(settings.get("size", 512))
         self.latent_channels = latent_channels
         self.takes_guidance = unet.config.guidance_width is not None
@@ -193,6 +194,11 @@ class Published:
         """Let OpenVINO work the UNet out."""
         if isinstance(self.unet, UNet):
             self.unet = Accelerated(self.unet)
+
+    def record(self) -> None:
+        """Replay the UNet's calls on a GPU."""
+        if isinstance(self.unet, UNet):
+            self.unet = Graphed(self.unet)
 
     def num_chunks(self, text: str) -> int:
         """How many chunks of 75 tokens the text takes."""

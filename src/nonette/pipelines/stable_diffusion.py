@@ -144,13 +144,18 @@ class StableDiffusion:
         self.has_long_steps = self.denoiser.takes_steps and bool(settings.get("is_distilled"))
         self.most_guidance = float(settings.get("most_guidance", MAX_GUIDANCE))
         self.side = self._latent_side()
+        self.asks_both = False  # whether the sides of the guidance are one call
         self._check_fit()
 
     def hurry(self) -> None:
-        """Lay out the weights of a UNet and its decoder for drawing here; they learn no more.
+        """Make a UNet and its decoder ready to draw here, where they stay; they learn no more.
 
-        On other devices than the CPU, and without oneDNN, this does nothing.
+        On the CPU oneDNN gets the weights in its own layout. On a GPU the UNet's calls are recorded
+        and replayed, and both sides of the guidance become one call.
         """
+        if self._device().type == "cuda" and isinstance(self.denoiser, Published):
+            self.denoiser.record()
+            self.asks_both = True
         if self._device().type != "cpu" or not packed.can_pack():
             return
         if isinstance(self.denoiser, Published) and isinstance(self.denoiser.unet, UNet):
@@ -296,7 +301,9 @@ class StableDiffusion:
 
         def denoiser_of(words: Words) -> Denoise:
             step = 1 / walk.num_steps if self.has_long_steps else 0.0
-            rows = Rows(words, view.mask, view.known, step, inside)
+            sides = len(words.states) // len(jobs)  # of the guidance
+            mask, known = (one.repeat(sides, 1, 1, 1) for one in (view.mask, view.known))
+            rows = Rows(words, mask, known, step, inside.repeat(sides))
             return self.path.denoiser(self.denoiser.network(rows))
 
         towards = [
@@ -306,12 +313,21 @@ class StableDiffusion:
             for job in jobs
         ]
         away = [_long(memory, job.negative_prompt, walk.num_chunks[1]) for job in jobs]
+        both = None
+        if self.asks_both and walk.num_chunks[0] == walk.num_chunks[1]:
+            joined = denoiser_of(_stacked([*towards, *away]))
+
+            def both(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+                first, second = joined(torch.cat([x, x]), sigma).chunk(2)
+                return first, second
+
         return guidance.classifier_free(
             denoiser_of(_stacked(towards)),
             denoiser_of(_stacked(away)),
             scale,
             interval=tuple(self.settings.get("guidance_interval", guidance.EVERYWHERE)),
             rescale=float(self.settings.get("guidance_rescale", 0.0)),
+            both=both,
         )
 
     def _seen(self, job: Job) -> Words:

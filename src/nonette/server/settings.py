@@ -147,6 +147,12 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         default=None, ge=1, description="CPU threads of each worker; `none` takes all cores."
     )
+    device: str = Field(
+        default="auto",
+        pattern=r"^[a-z]+(:\d+)?$",
+        description="Where workers draw: `cpu`, `cuda`, or `openvino` for imported Stable "
+        "Diffusion; `auto` is a GPU where there is one.",
+    )
     keep_days: float | None = Field(
         default=None,
         gt=0,

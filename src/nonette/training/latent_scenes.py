@@ -1,11 +1,8 @@
 """Scenes as diffusion learns them: latents, what is known around a mask, captions.
 
-A frozen autoencoder makes the latents on the fly. Where a world's scenes come round again, what it
-made of them is kept, with one mask each, since painting and encoding cost about as much as a step.
-Which caption is dropped, and whether a scene is drawn whole or filled in, changes every round.
-
-Batches may be made by other processes than the one that encodes and keeps: whether a scene has been
-seen before follows from its index and from where this process began, so nobody has to be asked.
+A frozen autoencoder makes the latents on the fly. Where a world's scenes come round again (see
+`turns`), what it made of them is kept, with one mask each. Which caption is dropped, and whether a
+scene is drawn whole or filled in, changes every round.
 
     B batch, L text tokens, C latent channels, h w latents, H W pixels
 """
@@ -20,7 +17,6 @@ from torch import Tensor, nn
 
 from nonette.checkpoints import store
 from nonette.checkpoints.format import read
-from nonette.core.errors import InputError
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import World
 from nonette.models.kl_autoencoder import AutoencoderKL
@@ -29,6 +25,7 @@ from nonette.text.tokenizer import Tokenizer
 from nonette.training import pictures
 from nonette.training.masks import draw_mask, is_chosen
 from nonette.training.objective import Batch
+from nonette.training.turns import Turns
 
 DROP_STREAM = 0xD809
 MASKED_STREAM = 0x3A5D
@@ -91,10 +88,8 @@ class LatentScenes(nn.Module):
         self.tokenizer = Tokenizer.load(tokenizer)
         self.text_length = text_length
         self.dropped_captions, self.masked_share = dropped_captions, masked_share
-        self.distinct, self.rounds = distinct, rounds
+        self.turns = Turns(distinct, rounds)
         self.empty = torch.tensor(self.tokenizer.encode("", text_length))
-        self.begun: int | None = None  # the first index that this process was asked for
-        self.kept: dict[int, Batch] = {}  # by their first scene
 
     def batch(self, indices: range) -> Batch:
         """The scenes' number "first", and whether each "is_masked" and "is_dropped", (B,).
@@ -105,14 +100,9 @@ class LatentScenes(nn.Module):
         Raises:
             InputError: `distinct` is no multiple of the batch size.
         """
-        if self.distinct and self.distinct % len(indices):
-            limit = f"it must be a multiple of batch_size {len(indices)}"
-            raise InputError("distinct", self.distinct, limit)
-        self.begun = indices.start if self.begun is None else self.begun
-        first = self._number(indices.start)
-        before = indices.start - self.distinct  # the same scenes' last turn, if they had one
-        is_kept = self.distinct > 0 and before >= self.begun and self._number(before) == first
-        scenes = {} if is_kept else self._paint(range(first, first + len(indices)))
+        first = self.turns.first_of(indices)
+        numbers = range(first, first + len(indices))
+        scenes = {} if self.turns.are_kept(indices) else self._paint(numbers)
         return scenes | {
             "first": torch.tensor(first),
             "is_dropped": self._chosen(indices, DROP_STREAM, self.dropped_captions),
@@ -123,11 +113,8 @@ class LatentScenes(nn.Module):
     def latents(self, batch: Batch) -> Latents:
         """What is taught of a batch; painted scenes are encoded, and kept where they come again."""
         first = int(batch["first"])
-        scenes = self._encoded(batch) if "pixels" in batch else self.kept[first]
-        if self.distinct and first not in self.kept:
-            oldest = first - first % self.distinct
-            self.kept = {number: kept for number, kept in self.kept.items() if number >= oldest}
-            self.kept[first] = scenes
+        scenes = self._encoded(batch) if "pixels" in batch else self.turns.kept[first]
+        self.turns.keep(first, scenes)
         x0, mask, known = (scenes[name].float() for name in ("latents", "mask", "known"))
         is_masked = batch["is_masked"][:, None, None, None]
         return Latents(
@@ -138,13 +125,6 @@ class LatentScenes(nn.Module):
                 batch["is_dropped"][:, None], self.empty.to(scenes["caption"]), scenes["caption"]
             ),
         )
-
-    def _number(self, index: int) -> int:
-        """Number of the scene that comes at an index."""
-        if not self.distinct:
-            return index
-        turn = index // (self.distinct * self.rounds) if self.rounds else 0
-        return turn * self.distinct + index % self.distinct
 
     def _encoded(self, batch: Batch) -> Batch:
         """Painted scenes as they are kept, in bfloat16: "latents", "mask", "known", "caption"."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nonette.core.errors import InputError
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import World
 from nonette.text.tokenizer import Tokenizer
 from nonette.training import pictures
 from nonette.training.masks import is_chosen
 from nonette.training.objective import Batch
+from nonette.training.turns import Turns
 
 DROP_STREAM = 0xD80A
 
@@ -51,9 +51,8 @@ class PixelScenes:
         )
         self.tokenizer, self.text_length = tokenizer, text_length
         self.dropped_captions = dropped_captions
-        self.distinct = distinct
+        self.turns = Turns(distinct)
         self.empty = torch.tensor(tokenizer.encode("", text_length))
-        self.kept: dict[int, Batch] = {}  # by their first scene
 
     def batch(self, indices: range) -> Batch:
         """Pictures "pixels", uint8 (B, H, W, 3), and ids "text" (B, L), some of no caption.
@@ -61,13 +60,10 @@ class PixelScenes:
         Raises:
             InputError: `distinct` is no multiple of the batch size.
         """
-        if self.distinct and self.distinct % len(indices):
-            limit = f"it must be a multiple of batch_size {len(indices)}"
-            raise InputError("distinct", self.distinct, limit)
-        first = indices.start % self.distinct if self.distinct else indices.start
-        scenes = self.kept.get(first) or self._paint(range(first, first + len(indices)))
-        if self.distinct:
-            self.kept[first] = scenes
+        first = self.turns.first_of(indices)
+        numbers = range(first, first + len(indices))
+        scenes = self.turns.kept.get(first) or self._paint(numbers)
+        self.turns.keep(first, scenes)
         seed, share = self.dataset.seed, self.dropped_captions
         is_dropped = torch.tensor([is_chosen(seed, one, DROP_STREAM, share) for one in indices])
         return {

@@ -174,6 +174,27 @@ def test_hurrying_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_compan
     assert same(system([stranger, one(CAT, seeds=NINE[3:5])])[1], nine[3:5])
 
 
+@pytest.mark.parametrize("kind", ["unet", "inpainting"])
+def test_both_sides_of_the_guidance_may_be_one_call(kind: str) -> None:
+    system = build(kind)
+    system.asks_both = True
+    long = one(CAT, negative_prompt="wood " * 90, seeds=NINE[:2])  # a chunk more than the prompt
+    for found, wanted in zip(system([long, CAT]), make(kind)([long, CAT]), strict=True):
+        assert np.abs(found.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["unet", "inpainting", "lcm"])
+def test_a_gpu_draws_what_the_cpu_does_and_keeps_the_bytes_in_any_company(kind: str) -> None:
+    system = build(kind)
+    for part in (system.denoiser.unet, *system.denoiser.readers, system.autoencoder):
+        part.to("cuda")
+    system.hurry()
+    (nine,) = system([CAT])
+    assert np.abs(nine.astype(int) - make(kind)([CAT])[0]).max() <= 2
+    assert same(system([one(CAT, prompt="zebras " * 90), one(CAT, seeds=NINE[3:5])])[1], nine[3:5])
+
+
 @pytest.mark.openvino
 @pytest.mark.parametrize("kind", ["unet", "inpainting", "lcm"])
 def test_openvino_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_company(

@@ -124,7 +124,7 @@ def test_after_their_rounds_new_scenes_take_their_place(runs: Path) -> None:
         objective.scenes.latents(batch)
     assert numbers == [0, 4, 0, 4, 8, 12, 8, 12, 16, 20, 16, 20]
     assert painted == [True, True, False, False] * 3
-    assert set(objective.scenes.kept) == {16, 20}, "older ones are dropped"
+    assert set(objective.scenes.turns.kept) == {16, 20}, "older ones are dropped"
 
 
 def test_scenes_seen_before_this_process_began_are_painted_again(runs: Path) -> None:

@@ -40,29 +40,41 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def test_a_series_that_repeats_is_painted_once(settings):
-    objective = Seq2SeqObjective(settings)
+    objective = Seq2SeqObjective(dataclasses.replace(settings, dropped_captions=0.0))
     first = objective.batch(range(4, 8))
-    assert "pixels" in first and "codes" not in first
+    assert "pixels" in first
     loss, _ = objective.loss("bart", first, step=1, progress=0.0)
     again = objective.batch(range(12, 16))
-    assert "codes" in again and "pixels" not in again
-    assert again["codes"].shape == (4, 4, 4)
-    again["text"] = first["text"]  # which captions are dropped is drawn anew
+    assert "pixels" not in again and again["first"] == 4
     repeated, _ = objective.loss("bart", again, step=3, progress=0.0)
     assert torch.equal(loss, repeated)
+    assert objective.turns.kept[4]["codes"].shape == (4, 4, 4)
     assert "pixels" in objective.batch(range(8, 12))  # scenes 0 to 3 have not had their turn
 
 
 def test_captions_are_dropped_anew_in_every_pass(settings):
     objective = Seq2SeqObjective(dataclasses.replace(settings, dropped_captions=0.5))
-    passes = []
-    for start in range(0, 64, 8):
-        batch = objective.batch(range(start, start + 8))
-        objective.loss("bart", batch, step=0, progress=0.0)
-        passes.append((batch["text"] == objective.empty).all(dim=1))
+    passes = [objective.batch(range(i, i + 8))["is_dropped"] for i in range(0, 64, 8)]
     dropped = torch.stack(passes).float()
-    assert 0 < dropped.mean() < 1
-    assert (dropped.std(dim=0) > 0).any()  # one scene with its caption and without
+    assert 0.2 < dropped.mean() < 0.8
+    assert (dropped.std(dim=0) > 0).all()  # each scene with its caption and without
+    everything, nothing = (
+        Seq2SeqObjective(dataclasses.replace(settings, dropped_captions=share))
+        for share in (0.0, 1.0)
+    )
+    batch = everything.batch(range(8))
+    told, _ = everything.loss("bart", batch, step=0, progress=0.0)
+    nothing.networks.load_state_dict(everything.networks.state_dict())
+    untold, _ = nothing.loss("bart", nothing.batch(range(8)), step=0, progress=0.0)
+    batch["caption"][:] = everything.empty
+    assert not torch.equal(told, untold)
+    assert torch.equal(everything.loss("bart", batch, step=0, progress=0.0)[0], untold)
+
+
+def test_after_their_rounds_new_scenes_take_their_place(settings):
+    objective = Seq2SeqObjective(dataclasses.replace(settings, rounds=2))
+    firsts = [int(objective.batch(range(i, i + 4))["first"]) for i in range(0, 32, 4)]
+    assert firsts == [0, 4, 0, 4, 8, 12, 8, 12]
 
 
 def test_the_length_of_a_series_fits_the_batch(settings):

@@ -2,9 +2,8 @@
 
 Cross-entropy over the codes of a frozen VQGAN, teacher-forced, with captions dropped for a share of
 the samples so that guidance has an unconditional branch (Ho and Salimans 2022, "Classifier-free
-diffusion guidance", as DALL·E mini uses it). Codes are made on the fly. Where the network is small,
-painting and encoding cost as much as learning: `distinct` then lets the series of scenes repeat,
-with codes and captions kept in memory from their first time on.
+diffusion guidance", as DALL·E mini uses it). Codes are made on the fly, and kept, with their
+captions, where scenes come round again (see `turns`).
 """
 
 from __future__ import annotations
@@ -25,12 +24,14 @@ from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import World
 from nonette.models import bart
 from nonette.models.vqgan import VQGAN
+from nonette.nn.device import compiled
 from nonette.pipelines._steps import Job, codes_to_blocks
 from nonette.pipelines.dalle_mini import DalleMini
 from nonette.text.normalise import normalise
 from nonette.text.tokenizer import Tokenizer
 from nonette.training import pictures
 from nonette.training.objective import Batch, Export, Objective
+from nonette.training.turns import Turns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,10 @@ class Settings:
         data_seed: Seed of the scenes.
         dropped_captions: Share of samples whose caption is empty.
         distinct: Scenes after which the series repeats, a multiple of the batch size; 0 for never.
+        rounds: Times that so many scenes come before as many new ones take their place; 0 for ever.
         start: Name or folder of a checkpoint to take the first weights from, or "".
+        compiled: Whether the network is compiled, where that is possible; captions then keep their
+            padding.
         drawing: Pipeline settings that the finished model is shipped with.
     """
 
@@ -58,7 +62,9 @@ class Settings:
     data_seed: int = 1
     dropped_captions: float = 0.1
     distinct: int = 0
+    rounds: int = 0
     start: str = ""
+    compiled: bool = False
     drawing: dict[str, float | int]
 
 
@@ -89,66 +95,55 @@ class Seq2SeqObjective(Objective):
         self.optimised = {"bart": list(network.parameters())}
         self._pipeline(self.networks)  # parts that do not fit are known before anything is trained
         self.empty = torch.tensor(self.tokenizer.encode("", settings.network.text_length))
-        self.kept: dict[int, dict[str, Tensor]] = {}  # batches without pixels, by their first scene
+        self.turns = Turns(settings.distinct, settings.rounds)
+        self.cross_entropy = compiled(cross_entropy) if settings.compiled else cross_entropy
 
     def batch(self, indices: range) -> Batch:
-        """Caption ids (B, L), some of the empty caption, with "codes" (B, N, K) or "pixels".
+        """The scenes' number "first", and whether each caption "is_dropped", (B,).
 
-        Codes are there where this process has encoded these scenes before, else uint8 pixels
-        (B, H, W, 3) and "first", the number of their first.
+        Those whose codes are not kept yet come painted: "pixels", uint8 (B, H, W, 3), and ids of
+        the "caption" (B, L).
 
         Raises:
             InputError: `distinct` is no multiple of the batch size.
         """
-        distinct = self.settings.distinct
-        if distinct and distinct % len(indices):
-            limit = f"it must be a multiple of batch_size {len(indices)}"
-            raise InputError("distinct", distinct, limit)
-        first = indices.start % distinct if distinct else indices.start
-        scenes = self.kept.get(first) or self._paint(range(first, first + len(indices)))
+        first = self.turns.first_of(indices)
+        numbers = range(first, first + len(indices))
+        scenes = {} if self.turns.are_kept(indices) else self._paint(numbers)
         is_dropped = torch.tensor([self._is_dropped(index) for index in indices])
-        return scenes | {"text": torch.where(is_dropped[:, None], self.empty, scenes["caption"])}
+        return scenes | {"first": torch.tensor(first), "is_dropped": is_dropped}
 
     def _paint(self, numbers: range) -> Batch:
-        """The scenes of these numbers: "pixels", "caption" ids and "first"."""
+        """The scenes of these numbers: "pixels" and "caption" ids."""
         samples = [self.dataset[number] for number in numbers]
         length = self.settings.network.text_length
         texts = [self.tokenizer.encode(normalise(sample["caption"]), length) for sample in samples]
         return {
             "pixels": pictures.stack([sample["pixels"] for sample in samples]),
             "caption": torch.tensor(texts),
-            "first": torch.tensor(numbers.start),
         }
 
-    def _encode(self, batch: Batch) -> Tensor:
-        """The codes (B, N, K) of a batch with pixels, kept if these scenes will come again."""
-        with torch.no_grad():
-            pixels = pictures.to_float(batch["pixels"]).contiguous(
-                memory_format=torch.channels_last
-            )
-            codes = codes_to_blocks(
-                self.vqgan.encode(pixels), self.settings.network.codes_per_position
-            )
-        if self.settings.distinct:
-            self.kept[int(batch["first"])] = {
-                "codes": codes.to("cpu", torch.int16),
-                "caption": batch["caption"].cpu(),
-            }
-        return codes
+    @torch.no_grad()
+    def _encoded(self, batch: Batch) -> Batch:
+        """Painted scenes as they are kept: "codes", int16 (B, N, K), and "caption"."""
+        pixels = pictures.to_float(batch["pixels"]).contiguous(memory_format=torch.channels_last)
+        codes = codes_to_blocks(self.vqgan.encode(pixels), self.settings.network.codes_per_position)
+        return {"codes": codes.to(torch.int16), "caption": batch["caption"]}
 
     def loss(
         self, name: str, batch: Batch, step: int, progress: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean cross-entropy of a code in nats."""
-        codes = batch["codes"].long() if "codes" in batch else self._encode(batch)  # (B, N, K)
-        text = batch["text"]
-        longest = int(
-            (text != self.settings.network.pad_id).sum(1).max()
-        )  # padding after it teaches nothing
-        logits = self.networks["bart"](text[:, :longest], codes)  # (B, N, K, V)
-        vocabulary = logits.shape[-1]
-        loss = F.cross_entropy(logits.float().reshape(-1, vocabulary), codes.flatten())
-        return loss, {}
+        first = int(batch["first"])
+        scenes = self._encoded(batch) if "pixels" in batch else self.turns.kept[first]
+        self.turns.keep(first, scenes)
+        caption = scenes["caption"]
+        text = torch.where(batch["is_dropped"][:, None], self.empty.to(caption), caption)
+        if not self.settings.compiled:  # padding behind the longest caption teaches nothing
+            text = text[:, : int((text != self.settings.network.pad_id).sum(1).max())]
+        network = self.networks["bart"]
+        assert isinstance(network, bart.Bart), type(network)
+        return self.cross_entropy(network, text, scenes["codes"].long()), {}
 
     def sheet(self, networks: nn.ModuleDict) -> Image.Image:
         """Four drawings a sentence, a line each, of the world's example sentences."""
@@ -199,3 +194,9 @@ class Seq2SeqObjective(Objective):
     def _is_dropped(self, index: int) -> bool:
         key = np.random.SeedSequence([self.settings.data_seed, index, 0xD809])
         return bool(np.random.default_rng(key).random() < self.settings.dropped_captions)
+
+
+def cross_entropy(network: bart.Bart, text: Tensor, codes: Tensor) -> Tensor:
+    """Of a code in nats, the mean over codes (B, N, K) told by text ids (B, L)."""
+    logits = network(text, codes)  # (B, N, K, V)
+    return F.cross_entropy(logits.float().flatten(0, -2), codes.flatten())
