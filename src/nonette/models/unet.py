@@ -35,6 +35,7 @@ from nonette.nn.attention import attention
 from nonette.nn.doubling import DoublingConv
 from nonette.nn.embeddings import sinusoids
 from nonette.nn.gated import GEGLU
+from nonette.nn.pointwise import Pointwise
 
 TIME_EXPANSION = 4  # T is so many times the channels of the first level
 NUM_SIZES = 6  # heights and widths: original, crop's top left, target
@@ -344,20 +345,19 @@ class Transformer(nn.Module):
         super().__init__()
         width, num_heads = config.channels[level], config.num_heads[level]
         self.norm = nn.GroupNorm(config.num_groups, width, eps=TRANSFORMER_NORM_EPSILON)
-        self.linear_in = nn.Linear(width, width)
+        self.linear_in = Pointwise(width, width)
         self.layers = nn.ModuleList(
             TransformerLayer(width, num_heads, config.context_width, looks_only_out)
             for _ in range(num_layers)
         )
-        self.linear_out = nn.Linear(width, width)
+        self.linear_out = Pointwise(width, width)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """(B, C, h, w) and (B, L, D) → (B, C, h, w)."""
-        tokens = self.linear_in(rearrange(self.norm(x), "b c h w -> b (h w) c"))  # (B, N, C)
+        tokens = rearrange(self.linear_in(self.norm(x)), "b c h w -> b (h w) c")  # (B, N, C)
         for layer in self.layers:
             tokens = layer(tokens, context)
-        tokens = self.linear_out(tokens)
-        return x + rearrange(tokens, "b (h w) c -> b c h w", h=x.shape[2])
+        return x + self.linear_out(rearrange(tokens, "b (h w) c -> b c h w", h=x.shape[2]))
 
 
 class TransformerLayer(nn.Module):

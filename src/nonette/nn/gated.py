@@ -19,5 +19,6 @@ class GEGLU(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., before) -> (..., width)."""
-        value, gate = super().forward(x).chunk(2, dim=-1)
+        halves = zip(self.weight.chunk(2), self.bias.chunk(2), strict=True)
+        value, gate = (F.linear(x, weight, bias) for weight, bias in halves)
         return value * F.gelu(gate)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nonette.nn.doubling import DoublingConv
 from nonette.nn.gated import GEGLU
+from nonette.nn.pointwise import Pointwise
 
 
 def can_pack() -> bool:
@@ -84,7 +85,7 @@ class PackedConv2d(nn.Module):
 class PackedPointwise(PackedLinear):
     """A frozen 1×1 convolution as what it is: a linear over the channels of each place."""
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d | Pointwise) -> None:
         super().__init__(conv.weight.flatten(1), conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -172,6 +173,8 @@ def _packed(layer: nn.Module, doubles: bool) -> nn.Module:
         return PackedDoubling(layer)
     if type(layer) is GEGLU:
         return PackedGEGLU(layer)
+    if type(layer) is Pointwise:
+        return PackedPointwise(layer)
     if type(layer) is nn.Linear:
         return PackedLinear(layer.weight, layer.bias)
     if type(layer) is nn.Conv2d:
