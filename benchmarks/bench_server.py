@@ -208,7 +208,7 @@ def bare(options: argparse.Namespace) -> dict[str, object]:
     from nonette.server.settings import Settings
 
     settings = Settings()
-    engine = build(options.model, None)
+    engine = build(options.model, options.threads, "auto")
     candidates = max(engine.capabilities().default_candidates, options.pictures)
     size = min(settings.batch_jobs, settings.batch_candidates // candidates)
     num_jobs, start = -size, 0.0
@@ -238,6 +238,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--status", type=float, default=50.0, help="status requests a second")
     parser.add_argument("--pictures", type=int, default=1)
     parser.add_argument("--model", default="flat")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, help="of each worker, or of the engine alone")
     parser.add_argument("--bare", action="store_true", help="the engine alone, without a server")
     options = parser.parse_args(arguments)
     if importlib.util.find_spec("fastapi") is None:
@@ -246,7 +248,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.bare:
         print(json.dumps(bare(options)))
         return
-    with tempfile.TemporaryDirectory() as folder, serving(options.model, folder) as url:
+    with tempfile.TemporaryDirectory() as folder, serving(options, folder) as url:
         ours, theirs = multiprocessing.get_context("spawn").Pipe()
         prober = multiprocessing.get_context("spawn").Process(
             target=probe, args=(url, options.status, options.seconds, theirs)
@@ -268,14 +270,18 @@ def processor_seconds(folder: Path) -> dict[str, float]:
             fields = Path(f"/proc/{event['pid']}/stat").read_text().rpartition(")")[2].split()
             ticks = int(fields[11]) + int(fields[12])
             name = f"{event['child'].split()[0]}_cpu_seconds"
-            found[name] = round(ticks / os.sysconf("SC_CLK_TCK"), 1)
+            seconds = found.get(name, 0.0) + ticks / os.sysconf("SC_CLK_TCK")
+            found[name] = round(seconds, 1)
     return found
 
 
 @contextlib.contextmanager
-def serving(model: str, folder: str):
+def serving(options: argparse.Namespace, folder: str):
     """The address of a server that answers and draws."""
-    command = [sys.executable, "-m", "nonette.cli", "serve", "--port", "0", "--model", model]
+    command = [sys.executable, "-m", "nonette.cli", "serve", "--port", "0"]
+    command += ["--model", options.model, "--workers", str(options.workers)]
+    if options.threads:
+        command += ["--threads", str(options.threads)]
     with open(f"{folder}/log", "wb") as log:
         process = subprocess.Popen(
             [*command, "--data-dir", f"{folder}/data"],

@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--clients", type=int, default=12)
     parser.add_argument("--model", default="flat")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, serving(options.model, folder) as url:
+    with tempfile.TemporaryDirectory() as folder, serving(options, folder) as url:
         soak = Soak(url, options)
         samples = asyncio.run(soak.run(Path(folder)))
     verdict = judged(samples, options.settle)

@@ -44,7 +44,6 @@ RECIPES: Mapping[str, str] = {
     f"{family}_{scale}": f"nonette.recipes.{family}:{family}_{scale}"
     for family in (
         "vqgan",
-        "vqgan_decoder",
         "seq2seq",
         "clip",
         "judge",

@@ -7,9 +7,6 @@ since no pre-trained network is at hand. The first part of a run has no codebook
 little noise on the latents: outlines are learned several times faster so. The codebook then starts
 as k-means of recent latents, follows them as a moving average (van den Oord et al. 2017, appendix
 A.1), and codes nobody uses are moved onto latents of the current batch.
-
-A decoder can be trained on alone, while another network already learns the codes or afterwards:
-these must not change any more, pictures may.
 """
 
 from __future__ import annotations
@@ -22,8 +19,6 @@ from einops import rearrange
 from PIL import Image
 from torch import Tensor, nn
 
-from nonette.checkpoints import store
-from nonette.checkpoints.format import read
 from nonette.data.scenes.dataset import SceneDataset
 from nonette.data.scenes.world import PREVIEW_SEED, World
 from nonette.models import vqgan
@@ -55,8 +50,6 @@ class Settings:
         latent_noise: Standard deviation of what is added to them until then.
         codebook_decay: Of the moving average of latents a code.
         revive_below: A code used less than this many times a batch, on average, is moved.
-        start: Name or folder of a checkpoint to take the first weights from, or "".
-        are_codes_settled: Whether the decoder alone is trained, and codes stay what they are.
     """
 
     network: vqgan.VQGANConfig
@@ -72,8 +65,6 @@ class Settings:
     latent_noise: float = 0.1
     codebook_decay: float = 0.98
     revive_below: float = 0.1
-    start: str = ""
-    are_codes_settled: bool = False
 
 
 class VQGANObjective(Objective):
@@ -91,21 +82,14 @@ class VQGANObjective(Objective):
             world=settings.world, seed=settings.data_seed, size=settings.network.resolution
         )
         network = vqgan.VQGAN(settings.network)
-        if settings.start:
-            start = read(store.find(settings.start)).network("vqgan")
-            network.load_state_dict(start.state_dict())
         network.codebook.requires_grad_(False)  # follows the latents instead
-        if settings.are_codes_settled:
-            network.requires_grad_(False)
-            for part in (network.post_quant_conv, network.decoder):
-                part.requires_grad_(True)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.networks = nn.ModuleDict({"vqgan": network})
         self.adversary = Adversary(settings.adversary_channels)
         size, dims = settings.network.codebook_size, settings.network.code_dim
         self.register_buffer("code_counts", torch.ones(size))
         self.register_buffer("code_sums", network.codebook.weight.detach().clone())
-        self.register_buffer("is_started", torch.tensor(settings.are_codes_settled))
+        self.register_buffer("is_started", torch.zeros((), dtype=torch.bool))
         self.register_buffer("recent", torch.zeros(RECENT_PER_CODE * size, dims))
         self.optimised = {
             "autoencoder": [p for p in network.parameters() if p.requires_grad],
@@ -131,45 +115,39 @@ class VQGANObjective(Objective):
             return hinge_loss(self.adversary, self._last if is_adverse else {})
         network = self.network
         pixels = pictures.to_float(batch["pixels"]).contiguous(memory_format=torch.channels_last)
-        passed, commitment, coded = self._passed(pixels, step, progress)
+        latents = network.latents(pixels)  # (B, D, h, w)
+        self._remember(latents.detach())
+        if progress < self.settings.quantise_from:
+            noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(step)).to(
+                latents
+            )
+            passed, codes = latents + self.settings.latent_noise * noise, None
+            commitment = 0.01 * latents.square().mean()
+        else:
+            if not self.is_started:
+                self._start_codebook()
+            codes = network.nearest(latents.detach())
+            quantised = network.embed(codes)
+            passed = latents + (quantised - latents).detach()
+            commitment = F.mse_loss(latents, quantised.detach())
         drawn = network.decode(passed)
         error = (drawn - pixels).abs().mean() + (drawn - pixels).square().mean()
         reconstruction = error + self.settings.edge_weight * edge_distance(drawn, pixels)
         loss = reconstruction + self.settings.commitment_weight * commitment
-        figures = {"psnr": psnr(drawn, pixels), "commitment": commitment.detach()}
-        if not self.settings.are_codes_settled:
-            used = self.code_counts > self.settings.revive_below
-            figures["codes_used"] = used.float().mean()
+        figures = {
+            "psnr": psnr(drawn, pixels),
+            "commitment": commitment.detach(),
+            "codes_used": (self.code_counts > self.settings.revive_below).float().mean(),
+        }
         if is_adverse:
             last = network.decoder.conv_out.weight
             deception, features = deceive(self.adversary, drawn, pixels, reconstruction, last)
             loss = loss + self.settings.adversary_weight * deception
             loss = loss + self.settings.feature_weight * features
-        self._last = {"drawn": drawn.detach(), "pixels": pixels} | coded
+        self._last = {"drawn": drawn.detach(), "pixels": pixels}
+        if codes is not None:
+            self._last |= {"latents": latents.detach(), "codes": codes}
         return loss, figures
-
-    def _passed(
-        self, pixels: Tensor, step: int, progress: float
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """What the decoder is given, (B, D, h, w), the commitment, and what moves the codes."""
-        network, settings = self.network, self.settings
-        if settings.are_codes_settled:
-            with torch.no_grad():
-                passed = network.embed(network.encode(pixels))
-            return passed, passed.new_zeros(()), {}
-        latents = network.latents(pixels)
-        self._remember(latents.detach())
-        if progress < settings.quantise_from:
-            generator = torch.Generator().manual_seed(step)
-            noise = torch.randn(latents.shape, generator=generator).to(latents)
-            return latents + settings.latent_noise * noise, 0.01 * latents.square().mean(), {}
-        if not self.is_started:
-            self._start_codebook()
-        codes = network.nearest(latents.detach())
-        quantised = network.embed(codes)
-        commitment = F.mse_loss(latents, quantised.detach())
-        passed = latents + (quantised - latents).detach()
-        return passed, commitment, {"latents": latents.detach(), "codes": codes}
 
     def after_step(self, step: int) -> None:
         """Move the codes after the latents, and the unused ones onto latents of this batch."""
