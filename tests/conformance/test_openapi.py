@@ -36,7 +36,9 @@ def try_out(site, num_requests: int) -> int:
     schema.config.update(base_url=site.url)
     operations = [result.ok() for result in schema.get_all_operations()]
     for operation in operations:
-        can_be_wrong = operation.body or operation.query
+        # schemathesis 4.32.5 stumbles over wrong forms with files here, not in the suite below
+        takes_files = "multipart/form-data" in operation.get_request_payload_content_types()
+        can_be_wrong = operation.query or (operation.body and not takes_files)
         modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
         for mode in modes if can_be_wrong else modes[:1]:
 

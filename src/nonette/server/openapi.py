@@ -73,6 +73,8 @@ def _tell_of(operation: dict[str, Any], method: str, path: str) -> None:
         failures[409] = CONTRADICTS
     failures[400 if f"{path}/".startswith(DIALECTS) else 422] = WRONG
     for status, description in failures.items():
-        told = responses.setdefault(str(status), {"description": description})
-        told["content"] = REFERENCE
+        responses.setdefault(str(status), {"description": description})
+    for status, told in responses.items():
+        if int(status) >= 400:
+            told["content"] = REFERENCE
     operation["responses"] = dict(sorted(responses.items()))

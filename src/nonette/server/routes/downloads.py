@@ -71,7 +71,11 @@ def save(
     raise not_found("picture", picture_id)
 
 
-@router.get("/jobs/{job_id}/files", response_class=Response)
+@router.get(
+    "/jobs/{job_id}/files",
+    response_class=Response,
+    responses={409: {"description": "It has no pictures, or none yet."}},
+)
 def save_all(job_id: str, house: Inside, caller: Asker, with_prompt: WithPrompt = True) -> Response:
     """All pictures of a job as a ZIP archive, the best one first."""
     view = _done(house, job_id, caller.owner)
