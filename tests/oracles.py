@@ -6,11 +6,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nonette.checkpoints.format import Checkpoint
 from nonette.checkpoints.tables import Row, numbered, translate
 from nonette.checkpoints.tensors import skeleton
+from nonette.core.types import Request
+from nonette.engine import LocalEngine
 
 TOLERANCE = 1e-4  # of every output, in float32
 
@@ -59,3 +63,22 @@ def assert_same(ours: Tensor, theirs: Tensor) -> None:
     """Within the tolerance, and large enough for that to say something."""
     assert theirs.std() > 0.05, "the oracle says next to nothing"
     torch.testing.assert_close(ours, theirs, atol=TOLERANCE, rtol=0)
+
+
+def draws_the_same_without_readers(checkpoint: Checkpoint) -> None:
+    """Letting text encoders go once they have read changes no pixel, in a second call either."""
+    request = Request(prompt="a cat", num_pictures=2, steps=2, seed=5, ranks=False)
+    kept, freeing = (
+        LocalEngine(checkpoint, device="cpu", frees_readers=frees) for frees in (False, True)
+    )
+    wanted = [picture.pixels for picture in kept.draw([request])[0]]
+    assert any(pixels.std() > 0 for pixels in wanted)
+    assert freeing.readers == {"text_encoder"} and not kept.readers
+    assert freeing.capabilities() == kept.capabilities()
+    for _ in range(2):
+        found = [picture.pixels for picture in freeing.draw([request])[0]]
+        assert all(np.array_equal(*pair) for pair in zip(found, wanted, strict=True))
+    pipeline = freeing._pipeline
+    readers = getattr(pipeline.denoiser, "readers", None) if hasattr(pipeline, "denoiser") else None
+    for reader in readers or [pipeline.text_encoder]:
+        assert all(parameter.is_meta for parameter in reader.parameters())

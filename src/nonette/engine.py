@@ -25,7 +25,7 @@ import dataclasses
 import secrets
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ from nonette.provenance.notebook import ShownDrawing, show
 
 CANDIDATES = 18  # drawn before the best are kept, where the checkpoint does not say
 UPSAMPLER = "scenes-upsampler"  # of models that draw scenes, where it is installed
+READERS = {"text_encoder", "text_encoder_2"}  # parts that read the texts and do nothing else
 KNOBS = ("guidance", "temperature", "top_k", "top_p", "steps", "sampler")
 
 OnProgress = Callable[[Progress], None] | None
@@ -74,6 +75,8 @@ class LocalEngine:
         device: Where to draw: "auto" is a GPU where there is one, "openvino" the CPU with OpenVINO
             for an imported Stable Diffusion's UNet; else a name of torch's.
         preview_every: Steps between previews in the progress events; 0 for none.
+        frees_readers: Whether text encoders are loaded for each call and let go before any other
+            network is loaded, which takes less memory and, of a second call, more time.
 
     Raises:
         InputError: There is no such model, device or number of threads.
@@ -87,6 +90,7 @@ class LocalEngine:
         threads: int | None = None,
         device: str = "auto",
         preview_every: int = 0,
+        frees_readers: bool = False,
     ) -> None:
         self.names = {"", model} if isinstance(model, str) else {""}
         self.checkpoint = model if isinstance(model, Checkpoint) else read(store.find(model))
@@ -97,6 +101,8 @@ class LocalEngine:
             openvino.need()
         self.device = hardware.pick_device("cpu" if self.is_accelerated else device)
         self.preview_every = preview_every
+        networks = self.checkpoint.manifest.networks
+        self.readers = networks.keys() & READERS if frees_readers else set()
         self.defaults = _defaults(self.checkpoint)
         if self.checkpoint.system not in registry.SYSTEMS:
             systems = ", ".join(registry.SYSTEMS)
@@ -104,19 +110,19 @@ class LocalEngine:
                 "model", self.checkpoint.name, f"it does not draw; models that do are of {systems}"
             )
         if self.is_accelerated:
-            parts = {part.network for part in self.checkpoint.manifest.networks.values()}
-            if not parts & set(getattr(self._system, "accelerated", ())):
+            kinds = {part.network for part in networks.values()}
+            if not kinds & set(getattr(self._system, "accelerated", ())):
                 raise _not_accelerated(self.checkpoint.name)
         with hardware.threads(self.threads):  # refuses a number of threads that there cannot be
             pass
 
     def capabilities(self) -> Capabilities:
-        """What the model can do; its networks are loaded for it."""
+        """What the model can do; its networks may be loaded for it."""
         return Capabilities(
             model=self.checkpoint.name,
             system=self.checkpoint.system,
             tasks=_tasks(self._system),
-            native_size=self._pipeline.native_size,
+            native_size=self._native_size,
             default_candidates=self.defaults["candidates"],
             example_prompts=self.checkpoint.examples,
             languages=tuple(self.checkpoint.settings.get("languages", ("en",))),
@@ -178,23 +184,36 @@ class LocalEngine:
 
     @cached_property
     def _pipeline(self) -> Any:
-        """The system with its networks."""
-        checkpoint, dtype = self.checkpoint, hardware.pick_dtype(self.device)
-        networks = {
-            part: checkpoint.network(part, dtype).to(self.device)
-            for part in checkpoint.manifest.networks
-        }
-        reads_words = checkpoint.settings.get("reads") != "pictures"
-        tokenizer = checkpoint.tokenizer() if reads_words else None
-        try:
-            pipeline = self._system(**networks, tokenizer=tokenizer, settings=checkpoint.settings)
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"{checkpoint.folder}: its parts do not fit: {error}") from error
+        """The system with its networks, ready to draw; without readers that are let go."""
+        pipeline = self._assembled(self.checkpoint.manifest.networks.keys() - self.readers)
         if self.is_accelerated:
             pipeline.accelerate()
         elif hasattr(pipeline, "hurry"):  # a layout of weights that suits drawing and nothing else
             pipeline.hurry()
         return pipeline
+
+    @cached_property
+    def _native_size(self) -> tuple[int, int]:
+        """Width and height that the pipeline draws."""
+        whole = self._assembled(()) if self.readers else self._pipeline  # sizes need no weights
+        width, height = whole.native_size
+        return width, height
+
+    def _assembled(self, loaded: Collection[str]) -> Any:
+        """The system with these of its networks, and in place of the others what they look like."""
+        checkpoint, dtype = self.checkpoint, hardware.pick_dtype(self.device)
+        networks = {
+            part: checkpoint.network(part, dtype).to(self.device)
+            if part in loaded
+            else checkpoint.skeleton(part)
+            for part in checkpoint.manifest.networks
+        }
+        reads_words = checkpoint.settings.get("reads") != "pictures"
+        tokenizer = checkpoint.tokenizer() if reads_words else None
+        try:
+            return self._system(**networks, tokenizer=tokenizer, settings=checkpoint.settings)
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"{checkpoint.folder}: its parts do not fit: {error}") from error
 
     @cached_property
     def _ranker(self) -> tuple[Any, Any] | None:
@@ -244,7 +263,7 @@ class LocalEngine:
             raise InputError("model", request.model, f"this engine draws with {name}")
         if request.task == "enlarge":
             return dataclasses.replace(request, model=name, candidates=1)
-        sizes.outcome(request, self._pipeline.native_size, name)
+        sizes.outcome(request, self._native_size, name)
         for knob in KNOBS:
             if getattr(request, knob) is not None and knob not in self._system.knobs:
                 message = f"{knob} has no effect: {name} is a {self.checkpoint.system} model"
@@ -268,13 +287,15 @@ class LocalEngine:
     ) -> list[np.ndarray]:
         """The candidates of every wish, uint8 (N, H, W, 3), in the order of seeds."""
         jobs = [
-            _job(wish, self._system.knobs, self._pipeline.native_size)
+            _job(wish, self._system.knobs, self._native_size)
             for wish in wishes
             if wish.task != "enlarge"
         ]
         if jobs:
-            every = self.preview_every
-            drawn = iter(self._pipeline(jobs, on_progress, should_stop, preview_every=every))
+            more: dict[str, Any] = {"preview_every": self.preview_every}
+            if self.readers:
+                more["memory"] = self._assembled(self.readers).read(jobs)
+            drawn = iter(self._pipeline(jobs, on_progress, should_stop, **more))
         elif should_stop is not None and should_stop():
             raise Stopped("stopped before enlarging")
         return [_source(wish)[None] if wish.task == "enlarge" else next(drawn) for wish in wishes]
@@ -355,18 +376,18 @@ class LocalEngine:
         return tuple(pictures)
 
 
-def load(model: str = "", *, threads: int | None = None, device: str = "auto") -> Engine:
+def load(model: str = "", *, device: str = "auto", **others: Any) -> Engine:
     """An engine for the model of that name or folder.
 
-    "" is the default model, and "flat" an engine that paints flat colours. `threads` and `device`
-    are those of `LocalEngine`.
+    "" is the default model, and "flat" an engine that paints flat colours. `device` and the others
+    are arguments of `LocalEngine`.
 
     Raises:
         InputError: There is no such model or device, or it does not draw.
         CheckpointError: The model is damaged.
     """
     if model != flat.MODEL:
-        return LocalEngine(model, threads=threads, device=device)
+        return LocalEngine(model, device=device, **others)
     if device == openvino.NAME:
         raise _not_accelerated(model)
     hardware.pick_device(device)  # refuses one that is not there

@@ -14,7 +14,14 @@ from nonette.checkpoints.format import read
 from nonette.checkpoints.importers import _diffusers, deepfloyd
 from nonette.models.pixel_unet import PixelUNet
 from nonette.models.t5 import T5Encoder
-from oracles import assert_same, file_values, normal, randomise, with_weights_of
+from oracles import (
+    assert_same,
+    draws_the_same_without_readers,
+    file_values,
+    normal,
+    randomise,
+    with_weights_of,
+)
 
 STAGE_1 = {
     "in_channels": 3,
@@ -64,7 +71,7 @@ def test_unet(stage):
 def t5() -> transformers.T5EncoderModel:
     """A small encoder, as wide as `STAGE_1` reads."""
     values = transformers.T5Config(
-        vocab_size=50,
+        vocab_size=500,
         d_model=24,
         d_kv=8,
         d_ff=40,
@@ -117,3 +124,4 @@ def test_a_folder_as_the_library_saves_it(tmp_path, monkeypatch):
     assert_same(checkpoint.network("denoiser")(x, timesteps, states), wanted)
     tokenizer = checkpoint.tokenizer()
     assert tokenizer.encode("A red CAT", 9) == tokenizer.encode("a red cat", 9)  # as IF reads it
+    draws_the_same_without_readers(checkpoint)

@@ -22,7 +22,14 @@ from nonette.models.clip import ImageEncoder, TextEncoder
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.taesd import TAESD
 from nonette.models.unet import UNet
-from oracles import assert_same, file_values, normal, randomise, with_weights_of
+from oracles import (
+    assert_same,
+    draws_the_same_without_readers,
+    file_values,
+    normal,
+    randomise,
+    with_weights_of,
+)
 
 SMALL = {
     "sample_size": 16,
@@ -194,6 +201,7 @@ def test_a_folder_as_the_library_saves_it(tmp_path, monkeypatch):
     torch.testing.assert_close(
         checkpoint.network("autoencoder").decode(x), decoded, atol=1e-4, rtol=0
     )
+    draws_the_same_without_readers(checkpoint)
 
 
 @pytest.mark.openvino

@@ -105,6 +105,23 @@ class Checkpoint:
         """
         return self._network_config(part)[1]
 
+    def skeleton(self, part: str) -> nn.Module:
+        """One network without its weights, on the meta device.
+
+        Raises:
+            InputError: There is no such part.
+            CheckpointError: Its config is none that a network can be made of.
+        """
+        from nonette.checkpoints import tensors
+
+        network_class, network_config = self._network_config(part)
+        try:
+            return tensors.skeleton(network_class, network_config)
+        except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self._path('config.json')}: networks.{part}.config: {error}"
+            ) from error
+
     def network(self, part: str, dtype: torch.dtype | None = None) -> nn.Module:
         """One network with its weights, in eval mode, frozen, on the CPU.
 
@@ -121,13 +138,7 @@ class Checkpoint:
 
         from nonette.checkpoints import tensors
 
-        network_class, network_config = self._network_config(part)
-        try:
-            network = tensors.skeleton(network_class, network_config)
-        except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"{self._path('config.json')}: networks.{part}.config: {error}"
-            ) from error
+        network = self.skeleton(part)
         parameters = network.state_dict(keep_vars=True)
         first_of = first_names(parameters)
         expected = {name: parameters[name] for name in first_of.values()}
@@ -137,7 +148,7 @@ class Checkpoint:
         )
         left_behind = [name for name, buffer in network.named_buffers() if buffer.is_meta]
         assert not left_behind, (
-            f"{network_class.__name__} keeps non-persistent buffers: {left_behind}"
+            f"{type(network).__name__} keeps non-persistent buffers: {left_behind}"
         )
         return network.eval().requires_grad_(False)
 

@@ -228,7 +228,7 @@ class Published:
                 num_ends = (ids == reader.config.text.end_token).cumsum(1)  # seen so far
                 is_padding = num_ends - (ids == reader.config.text.end_token).long() > 0
                 ids = torch.where(is_padding, self.second_padding, ids)
-            return reader(ids.to(_weight(self.unet).device))
+            return reader(ids.to(_weight(reader).device))
 
         return encode
 

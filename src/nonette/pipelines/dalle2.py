@@ -156,6 +156,11 @@ class Dalle2:
         return self.cascade.native_size
 
     @torch.no_grad()
+    def read(self, jobs: Sequence[Job]) -> dict[str, Text]:
+        """What every text of the jobs says; text encoders are asked here and nowhere else."""
+        return {text: self._read(text) for text in texts_of(jobs)}
+
+    @torch.no_grad()
     def __call__(
         self,
         jobs: Sequence[Job],
@@ -163,6 +168,7 @@ class Dalle2:
         should_stop: Callable[[], bool] | None = None,
         *,
         preview_every: int = 0,
+        memory: Mapping[str, Text] | None = None,
     ) -> list[np.ndarray]:
         """Draw every candidate of every job.
 
@@ -171,6 +177,7 @@ class Dalle2:
             on_progress: Called after every step of a group and every picture.
             should_stop: Asked before each of them.
             preview_every: Steps between previews of the first job's candidates; 0 for none.
+            memory: What `read` made of these jobs' texts; by itself this reads them first.
 
         Returns:
             uint8 (candidates, H, W, 3) a job, in the order of its seeds.
@@ -187,7 +194,7 @@ class Dalle2:
         meter = Meter(total, on_progress, should_stop)
 
         # Read each text once: prompts, and what to draw away from.
-        memory = {text: self._read(text) for text in texts_of(jobs)}
+        memory = self.read(jobs) if memory is None else memory
 
         # Look at each picture to start from; empty seats have none.
         views = [self._look(job) for job in (*jobs, NOBODY)]
@@ -224,7 +231,8 @@ class Dalle2:
     def _read(self, text: str) -> Text:
         """What CLIP makes of one text."""
         tower = self.text_encoder.config.text
-        ids = torch.tensor([self.tokenizer.encode(text, tower.length)], device=self._device())
+        device = next(self.text_encoder.parameters()).device
+        ids = torch.tensor([self.tokenizer.encode(text, tower.length)], device=device)
         states, sentence = self.text_encoder(ids)
         return Text(states, sentence, words_of(ids, tower.end_token))
 

@@ -116,6 +116,11 @@ class Imagen:
         return self.cascade.native_size
 
     @torch.no_grad()
+    def read(self, jobs: Sequence[Job]) -> dict[str, Tensor]:
+        """What every text of the jobs says; text encoders are asked here and nowhere else."""
+        return {text: self._read(text) for text in texts_of(jobs)}
+
+    @torch.no_grad()
     def __call__(
         self,
         jobs: Sequence[Job],
@@ -123,6 +128,7 @@ class Imagen:
         should_stop: Callable[[], bool] | None = None,
         *,
         preview_every: int = 0,
+        memory: Mapping[str, Tensor] | None = None,
     ) -> list[np.ndarray]:
         """Draw every candidate of every job.
 
@@ -131,6 +137,7 @@ class Imagen:
             on_progress: Called after every step of a group and every picture.
             should_stop: Asked before each of them.
             preview_every: Steps between previews of the first job's candidates; 0 for none.
+            memory: What `read` made of these jobs' texts; by itself this reads them first.
 
         Returns:
             uint8 (candidates, H, W, 3) a job, in the order of its seeds.
@@ -146,7 +153,7 @@ class Imagen:
         meter = Meter(total, on_progress, should_stop)
 
         # Read each text once: prompts, and what to draw away from.
-        memory = {text: self._read(text) for text in texts_of(jobs)}
+        memory = self.read(jobs) if memory is None else memory
 
         # Look at each picture to start from; empty seats have none.
         views = [self._look(job) for job in (*jobs, NOBODY)]
@@ -171,9 +178,8 @@ class Imagen:
         ids = self.tokenizer.encode(text, self.text_length)
         place = torch.arange(self.text_length)
         is_word = (place < self.tokenizer.count(text))[None]
-        return self.text_encoder(
-            torch.tensor([ids], device=self._device()), is_word.to(self._device())
-        )
+        device = next(self.text_encoder.parameters()).device
+        return self.text_encoder(torch.tensor([ids], device=device), is_word.to(device))
 
     def _look(self, job: Job) -> View:
         """The job's pictures as pixels."""

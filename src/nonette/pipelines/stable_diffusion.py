@@ -177,6 +177,11 @@ class StableDiffusion:
         return side, side
 
     @torch.no_grad()
+    def read(self, jobs: Sequence[Job]) -> dict[str, Words]:
+        """What every text of the jobs says; text encoders are asked here and nowhere else."""
+        return {text: self.denoiser.read(text) for text in texts_of(jobs)}
+
+    @torch.no_grad()
     def __call__(
         self,
         jobs: Sequence[Job],
@@ -184,6 +189,7 @@ class StableDiffusion:
         should_stop: Callable[[], bool] | None = None,
         *,
         preview_every: int = 0,
+        memory: Mapping[str, Words] | None = None,
     ) -> list[np.ndarray]:
         """Draw every candidate of every job.
 
@@ -192,6 +198,7 @@ class StableDiffusion:
             on_progress: Called after every step of a group and every picture.
             should_stop: Asked before each of them.
             preview_every: Steps between previews of the first job's candidates; 0 for none.
+            memory: What `read` made of these jobs' texts; by itself this reads them first.
 
         Returns:
             uint8 (candidates, H, W, 3) a job, in the order of its seeds.
@@ -207,7 +214,7 @@ class StableDiffusion:
         meter = Meter(total, on_progress, should_stop)
 
         # Read each text once: prompts, and what to draw away from.
-        memory = {text: self.denoiser.read(text) for text in texts_of(jobs)}
+        memory = self.read(jobs) if memory is None else memory
 
         # Look at each picture to start from; empty seats have none.
         views = [self._look(job) for job in (*jobs, NOBODY)]

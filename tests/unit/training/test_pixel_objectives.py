@@ -21,6 +21,7 @@ from nonette.training.objectives.dalle2 import Dalle2Objective, towers_of
 from nonette.training.objectives.diffusion import noise_generator
 from nonette.training.objectives.imagen import ImagenObjective
 from nonette.training.pixel_diffusion import fresh_unet, noised, path_of_pixels
+from oracles import draws_the_same_without_readers, randomise
 
 FEW = range(0, 4)
 
@@ -187,3 +188,22 @@ def test_the_decoder_is_told_less_now_and_then(runs: Path) -> None:
 def test_a_clip_of_another_size_is_refused_by_name(runs: Path) -> None:
     with pytest.raises(InputError, match=r"resolution is 64, but the CLIP of .* sees 32 pixels"):
         made(Dalle2Objective, dalle2_tiny(runs), resolution=64)
+
+
+def test_what_is_shipped_draws_the_same_when_readers_are_let_go(runs: Path, tmp_path: Path) -> None:
+    objective = made(Dalle2Objective, dalle2_tiny(runs))
+    export = objective.export(objective.networks)
+    for network in export.networks.values():
+        randomise(network)
+    checkpoints.write(
+        tmp_path / "model",
+        name="dalle2-tiny",
+        system=export.system,
+        networks=export.networks,
+        registry_names=export.registry_names,
+        settings={**export.settings, "ranker": ""},
+        files=export.files,
+        card="untrained",
+        dtype=torch.float32,
+    )
+    draws_the_same_without_readers(checkpoints.read(tmp_path / "model"))
