@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-STRETCH = 128  # positions
+STRETCH = 64  # positions
 
 
 def static_cache(

@@ -170,18 +170,19 @@ class SelfAttention(nn.Module):
     def step(self, x: Tensor, position: int, keys: Tensor, values: Tensor) -> Tensor:
         """One position x (B, 1, D); its key and value are written into the caches (S, B, H, P, E).
 
-        The caches may be of another type than x, and are multiplied in it, stretch by stretch.
+        The caches may be of another type than x, and are multiplied in it.
         """
         query, key, value = self._project(x)
         stretch, place = divmod(position, keys.shape[3])
         keys[stretch, :, :, place] = key[:, :, 0]
         values[stretch, :, :, place] = value[:, :, 0]
+        keys, values = keys[: stretch + 1], values[: stretch + 1]  # those begun: (s, B, H, P, E)
         query = (query / math.sqrt(query.shape[-1])).to(keys.dtype)
-        scores = torch.cat([query @ one.mT for one in keys[: stretch + 1]], dim=-1)
-        scores[..., position + 1 :] = -math.inf  # (B, H, 1, (stretch + 1)·P)
-        weights = scores.softmax(dim=-1).split(keys.shape[3], dim=-1)
-        parts = [(one @ values[i]).to(x.dtype) for i, one in enumerate(weights)]
-        mixed = torch.stack(parts).sum(dim=0)  # (B, H, 1, E)
+        scores = query @ keys.mT  # (s, B, H, 1, P)
+        scores[-1, ..., place + 1 :] = -math.inf
+        weights = scores.permute(1, 2, 3, 0, 4).flatten(-2).softmax(dim=-1)  # (B, H, 1, s·P)
+        weights = weights.unflatten(-1, (stretch + 1, -1)).permute(3, 0, 1, 2, 4)
+        mixed = (weights @ values).to(x.dtype).sum(dim=0)  # (B, H, 1, E)
         return self.norm_out(self.out(rearrange(mixed, "b h 1 e -> b 1 (h e)")))
 
 
