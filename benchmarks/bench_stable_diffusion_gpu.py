@@ -59,10 +59,10 @@ def measured(system: str, options: argparse.Namespace) -> dict[str, float]:
             theirs.vae.decode = torch.compile(theirs.vae.decode, mode=options.mode, fullgraph=True)
     else:
         ours = pipeline(theirs)
-        report["difference"] = difference(theirs, ours, options.device)
         ours.hurry()
         if system == "nonette-compiled":
             ours.denoiser.unet.network.compile(dynamic=False)
+        report["difference"] = difference(theirs, ours, options.device)  # of what is replayed
         default_steps = stable_diffusion.STEPS
 
         def draw(num_steps: int) -> None:
