@@ -124,7 +124,7 @@ class PackedDoubling(nn.Module):
         assert size is None or tuple(size) == twice, "a packed layer doubles sides exactly"
         padded = F.pad(x.to(self.dtype), (1, 1, 1, 1))
         shape = (len(x), self.out_channels, *twice)
-        whole = x.new_empty(shape).to(memory_format=torch.channels_last)
+        whole = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
         for i, kernel in enumerate(self.packed):
             row, column = divmod(i, 2)
             seen = padded[:, :, row : row + height + 1, column : column + width + 1]
