@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
 from nonette.checkpoints.format import Checkpoint
 from nonette.checkpoints.tables import Row, numbered, translate
 from nonette.checkpoints.tensors import skeleton
+from nonette.core.errors import InputError
 from nonette.core.types import Request
 from nonette.engine import LocalEngine
+from nonette.pipelines._steps import Job
 
 TOLERANCE = 1e-4  # of every output, in float32
 
@@ -75,6 +78,8 @@ def draws_the_same_without_readers(checkpoint: Checkpoint) -> None:
     assert any(pixels.std() > 0 for pixels in wanted)
     assert freeing.readers == {"text_encoder"} and not kept.readers
     assert freeing.capabilities() == kept.capabilities()
+    with pytest.raises(InputError, match="sampler"):  # nothing is loaded that could read
+        freeing._assembled(()).read([Job(prompt="a cat", seeds=(5,), sampler="quickest")])
     for _ in range(2):
         found = [picture.pixels for picture in freeing.draw([request])[0]]
         assert all(np.array_equal(*pair) for pair in zip(found, wanted, strict=True))

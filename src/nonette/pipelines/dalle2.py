@@ -157,7 +157,13 @@ class Dalle2:
 
     @torch.no_grad()
     def read(self, jobs: Sequence[Job]) -> dict[str, Text]:
-        """What every text of the jobs says; text encoders are asked here and nowhere else."""
+        """What every text of the jobs says; text encoders are asked here and nowhere else.
+
+        Raises:
+            InputError: As a call, before anything is read.
+        """
+        for job in jobs:
+            self._walk(job)
         return {text: self._read(text) for text in texts_of(jobs)}
 
     @torch.no_grad()

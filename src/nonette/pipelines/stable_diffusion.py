@@ -178,7 +178,13 @@ class StableDiffusion:
 
     @torch.no_grad()
     def read(self, jobs: Sequence[Job]) -> dict[str, Words]:
-        """What every text of the jobs says; text encoders are asked here and nowhere else."""
+        """What every text of the jobs says; text encoders are asked here and nowhere else.
+
+        Raises:
+            InputError: As a call, before anything is read.
+        """
+        for job in jobs:
+            self._walk(job)
         return {text: self.denoiser.read(text) for text in texts_of(jobs)}
 
     @torch.no_grad()
