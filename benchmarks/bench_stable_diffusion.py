@@ -2,6 +2,7 @@
 
     python benchmarks/bench_stable_diffusion.py
     python benchmarks/bench_stable_diffusion.py --systems openvino openvino-bare
+    python benchmarks/bench_stable_diffusion.py --systems nonette cpp --steps 2
 
 All get the same random weights of the published shapes, in bfloat16: speed does not depend on
 them. diffusers runs its own pipeline with its default scheduler (PNDM) in channels_last, whose
@@ -15,6 +16,10 @@ ask for, decoding.
 with OpenVINO alone: diffusers' UNet, laid out for fixed shapes, and a loop of nothing but its calls
 and the guidance, as two calls a step and as one with two rows, of which the quicker counts.
 
+`cpp` is stable-diffusion.cpp, through its package `stable-diffusion-cpp-python`, which pip builds
+where it is asked to (`CMAKE_ARGS=-DGGML_LLAMAFILE=ON` makes its steps shorter by a third). It reads
+the same weights in float16 and draws with its own settings but for Euler's steps.
+
 Wall seconds on an otherwise idle machine are the figure to quote; processor seconds, given beside
 them, hold roughly on a busy one with `--threads 1`.
 """
@@ -27,15 +32,18 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import diffusers
 import numpy as np
 import torch
 import transformers
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nonette.checkpoints.importers import _clip, stable_diffusion
@@ -126,7 +134,7 @@ class Plain(nn.Module):
         return self.unet(x, time, context, return_dict=False)[0]
 
 
-SYSTEMS = ("diffusers", "nonette", "openvino", "openvino-bare")
+SYSTEMS = ("diffusers", "nonette", "openvino", "openvino-bare", "cpp")
 OURS = ("nonette", "openvino")
 
 
@@ -136,7 +144,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=3, help="of each turn; the first warms up")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS[:-1])
     parser.add_argument("--system", choices=SYSTEMS, help="only this, in here, once")
     options = parser.parse_args(arguments)
     if options.system is not None:
@@ -183,6 +191,8 @@ def measured(system: str, num_steps: int) -> dict[str, Any]:
         parts = Parts(nothing, least(steps.values()), nothing)
         each = {f"step_of_batch_{batch}": np.round(own, 3).tolist() for batch, own in steps.items()}
         return rounded(parts) | each
+    if system == "cpp":
+        return rounded(cpp_parts(theirs, num_steps))
     ours = pipeline(theirs)
     if system == "openvino":
         ours.accelerate()
@@ -199,6 +209,9 @@ def compare(best: dict[str, Parts], our_steps: int) -> None:
         if {"openvino", "openvino-bare"} <= best.keys():
             share = best["openvino"].step[i] / best["openvino-bare"].step[i]
             report({"clock": clock, "step_share_of_bare": round(share, 3)})
+        if {"nonette", "cpp"} <= best.keys():
+            share = best["nonette"].step[i] / best["cpp"].step[i]
+            report({"clock": clock, "step_share_of_cpp": round(share, 3)})
         if not {"nonette", "diffusers"} <= best.keys():
             continue
         own, theirs = best["nonette"], best["diffusers"]
@@ -346,6 +359,41 @@ def bare_step(unet: nn.Module, num_steps: int, batch: int) -> Seconds:
         marks.append(now())
     del request, compiled, model, kept
     return least(between(marks))
+
+
+def cpp_parts(theirs: diffusers.StableDiffusionPipeline, num_steps: int) -> Parts:
+    """stable-diffusion.cpp on the same weights, from words to pixels."""
+    from stable_diffusion_cpp import StableDiffusion as Cpp
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_half(theirs.unet, Path(folder, "unet", "diffusion_pytorch_model.safetensors"))
+        write_half(theirs.vae, Path(folder, "vae", "diffusion_pytorch_model.safetensors"))
+        text_file = Path(folder, "text_encoder", "model.safetensors")
+        write_half(theirs.text_encoder, text_file, prefix="text_model.")
+        model = Cpp(model_path=folder, n_threads=torch.get_num_threads(), vae_decode_only=True)
+    marks = [now()]
+    model.generate_image(
+        prompt="a red cat",
+        width=8 * SIDE,
+        height=8 * SIDE,
+        cfg_scale=GUIDANCE,
+        sample_method="euler",
+        sample_steps=num_steps,
+        progress_callback=lambda *_: marks.append(now()),  # before the first step, then after each
+    )
+    text, *steps = between(marks)
+    return Parts(text, least(steps), now().plus(marks[-1], -1))
+
+
+def write_half(network: nn.Module, file: Path, prefix: str = "") -> None:
+    """A network's weights in float16, under published names, which all begin with `prefix`."""
+    state = {
+        prefix + key.removeprefix(prefix): one.half().contiguous()
+        for key, one in network.state_dict().items()
+        if one.is_floating_point()
+    }
+    file.parent.mkdir()
+    save_file(state, file)
 
 
 def our_parts(ours: StableDiffusion, num_steps: int) -> Parts:
