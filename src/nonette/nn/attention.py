@@ -18,6 +18,8 @@ MIN_TILED_SCORES = 256 * 256  # N · L from which tiles beat the fused kernel on
 TILE_SCORES = 256 * 4096  # of so many queries at a time that their scores stay in a core's cache
 MOST_POWER = 100.0  # of 2: sums of so large and so small weights are float32's without care
 ALIGNMENT = 8  # a product's columns come in as many
+KEY_STEP = 16  # keys that the fused kernel takes at a time; what is left over it takes one by one
+MAX_PADDED_KEYS = 1024  # up to which copying them costs nothing beside that
 
 
 def attention(
@@ -25,10 +27,11 @@ def attention(
 ) -> Tensor:
     """softmax(query · keyᵀ / √E) · value.
 
-    torch's fused attention is slow on a CPU in bfloat16 in two places. Its backward pass takes
+    torch's fused attention is slow on a CPU in bfloat16 in three places. Its backward pass takes
     three to five times as long as that of the products it stands for, while sequences are short.
-    And on a processor that multiplies bfloat16 without AMX it reaches a sixth of the rate of large
-    products, and tiles half of it (`benchmarks/bench_attention.py`).
+    On a processor that multiplies bfloat16 without AMX it reaches a sixth of the rate of large
+    products, and tiles half of it. And of 77 keys, as CLIP's texts have, those beyond the 64th take
+    as long as the rest, so they are filled up (`benchmarks/bench_attention.py`).
 
     Args:
         query: (B, H, N, E).
@@ -50,6 +53,8 @@ def attention(
         sees_all = mask is None and not is_causal
         if sees_all and not is_trained and num_scores >= MIN_TILED_SCORES and not device.has_amx():
             return tiled_attention(query, key, value)
+        if sees_all and not is_trained and key.shape[-2] <= MAX_PADDED_KEYS:
+            key, value, mask = _filled_up(key, value)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=is_causal)
 
 
@@ -94,6 +99,16 @@ def tiled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
                 weights = scores.mul_(math.log(2)).softmax(dim=-1)
             torch.mm(weights, own_values, out=out)
     return sums[..., :width] / sums[..., width : width + 1]
+
+
+def _filled_up(key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Keys and values (B, H, L, E) with zeros up to a multiple of `KEY_STEP`, and their mask."""
+    length = key.shape[-2]
+    more = -length % KEY_STEP
+    if more == 0:
+        return key, value, None
+    is_key = torch.arange(length + more, device=key.device) < length
+    return F.pad(key, (0, 0, 0, more)), F.pad(value, (0, 0, 0, more)), is_key[None, None, None]
 
 
 def _longest(vectors: Tensor) -> Tensor:

@@ -150,20 +150,23 @@ class StableDiffusion:
     def hurry(self) -> None:
         """Make a UNet and its decoder ready to draw here, where they stay; they learn no more.
 
-        On the CPU oneDNN gets the weights in its own layout. On a GPU the UNet's calls are recorded
-        and replayed, and both sides of the guidance become one call.
+        Both sides of the guidance become one call. On the CPU oneDNN gets the weights in its own
+        layout; on a GPU the UNet's calls are recorded and replayed.
         """
-        if self._device().type == "cuda" and isinstance(self.denoiser, Published):
+        if not isinstance(self.denoiser, Published):
+            return
+        if self._device().type == "cuda":
             self.denoiser.record()
             self.asks_both = True
         if self._device().type != "cpu" or not packed.can_pack():
             return
-        if isinstance(self.denoiser, Published) and isinstance(self.denoiser.unet, UNet):
+        if isinstance(self.denoiser.unet, UNet):
             unet = self.denoiser.unet
             halves_evenly = self.side % 2 ** (len(unet.config.channels) - 1) == 0
             for name in ("down", "middle", "up"):
                 packed.pack(unet.get_submodule(name), doubles=halves_evenly)
             packed.pack(self.autoencoder.decoder)
+            self.asks_both = True
 
     def accelerate(self) -> None:
         """Let OpenVINO work out a UNet on the CPU; it cannot learn any more."""
