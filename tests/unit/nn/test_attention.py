@@ -77,3 +77,24 @@ def test_tiles_are_taken_for_long_bfloat16_without_amx_and_gradients_alone(monke
         monkeypatch.setattr(ways.device, "has_amx", lambda: True)
         attention(query, key, value)
     assert len(taken) == 1
+
+
+def test_keys_are_filled_up_to_what_the_kernel_takes_at_a_time_and_count_for_nothing(monkeypatch):
+    seen = []
+
+    def fused(query, key, value, attn_mask=None, is_causal=False):
+        seen.append(key.shape[-2])
+        return original(query, key, value, attn_mask=attn_mask, is_causal=is_causal)
+
+    original = F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention", fused)
+    monkeypatch.setattr(ways, "MAX_PADDED_KEYS", 77)
+    monkeypatch.setattr(ways.device, "has_amx", lambda: True)
+    generator = torch.Generator().manual_seed(0)
+    for num_keys, expected in ((77, 80), (64, 64), (78, 78)):
+        shapes = [(2, 3, 20, 40), (2, 3, num_keys, 40), (2, 3, num_keys, 40)]
+        given = [torch.randn(shape, generator=generator).bfloat16() for shape in shapes]
+        given[1] = given[1] - 5  # some scores far below 0, that of a key of zeros
+        exact = plain_attention(*(one.float() for one in given))
+        torch.testing.assert_close(attention(*given).float(), exact, atol=0.02, rtol=0)
+        assert seen.pop() == expected
