@@ -15,6 +15,7 @@ from nonette.nn import device
 
 MAX_PLAIN_SCORES = 320 * 320  # N · L up to which plain products beat the fused backward on a CPU
 MIN_TILED_SCORES = 256 * 256  # N · L from which tiles beat the fused kernel on a CPU without AMX
+MIN_TILED_KEYS = 256  # L, as well: few keys leave its tiles half empty
 TILE_SCORES = 256 * 4096  # of so many queries at a time that their scores stay in a core's cache
 MOST_POWER = 100.0  # of 2: sums of so large and so small weights are float32's without care
 ALIGNMENT = 8  # a product's columns come in as many
@@ -50,11 +51,12 @@ def attention(
     if query.dtype == torch.bfloat16 and query.device.type == "cpu" and not is_traced:
         if is_trained and num_scores <= MAX_PLAIN_SCORES:
             return plain_attention(query, key, value, mask, is_causal)
-        sees_all = mask is None and not is_causal
-        if sees_all and not is_trained and num_scores >= MIN_TILED_SCORES and not device.has_amx():
-            return tiled_attention(query, key, value)
-        if sees_all and not is_trained and key.shape[-2] <= MAX_PADDED_KEYS:
-            key, value, mask = _filled_up(key, value)
+        if mask is None and not is_causal and not is_trained:
+            is_large = num_scores >= MIN_TILED_SCORES and key.shape[-2] >= MIN_TILED_KEYS
+            if is_large and not device.has_amx():
+                return tiled_attention(query, key, value)
+            if key.shape[-2] <= MAX_PADDED_KEYS:
+                key, value, mask = _filled_up(key, value)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=is_causal)
 
 

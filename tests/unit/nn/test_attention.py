@@ -63,6 +63,7 @@ def test_tiles_are_taken_for_long_bfloat16_without_amx_and_gradients_alone(monke
     taken = []
     monkeypatch.setattr(ways, "tiled_attention", lambda *given: taken.append(1) or given[0])
     monkeypatch.setattr(ways, "MIN_TILED_SCORES", 5 * 5)
+    monkeypatch.setattr(ways, "MIN_TILED_KEYS", 5)
     monkeypatch.setattr(ways.device, "has_amx", lambda: False)
     query, key, value = tensors(torch.bfloat16)
     attention(query, key, value)
@@ -74,6 +75,7 @@ def test_tiles_are_taken_for_long_bfloat16_without_amx_and_gradients_alone(monke
         assert not taken
         attention(query, key, value)
         assert taken
+        attention(query, key[..., :4, :], value[..., :4, :])  # too few keys
         monkeypatch.setattr(ways.device, "has_amx", lambda: True)
         attention(query, key, value)
     assert len(taken) == 1
