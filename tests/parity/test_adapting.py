@@ -443,3 +443,21 @@ def test_only_an_imported_stable_diffusion_changes(tmp_path, base, capsys):
     assert main(["models", "import", str(tmp_path / "clip"), "--name", "judge"]) == 0
     assert main(["models", "adapt", "judge", "--name", "new", "--lora", "a.safetensors"]) == 2
     assert "only an imported Stable Diffusion" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--deep-every", "0", "deep_every is 0, but it must be a whole number from 1 to 10"),
+        ("--deep-every", "11", "it must be a whole number from 1 to 10"),
+        ("--guidance-interval", "3", "it must be two sigmas and a colon, such as 0.3:5"),
+        ("--guidance-interval", "5:0.3", "the first one less than the second"),
+        ("--guidance-interval", "-1:2", "it must be two sigmas from 0"),
+        ("--guidance-interval", "0:nan", "it must be two sigmas from 0"),
+    ],
+)
+def test_an_impossible_pace_is_refused_in_a_line(base, home, capsys, option, value, told):
+    assert main(["models", "adapt", "base", "--name", "new", option, value]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+    assert [path.name for path in home.iterdir()] == ["base"]

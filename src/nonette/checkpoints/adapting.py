@@ -1,9 +1,9 @@
-"""A model of the store with LoRA files and textual inversions in it, written as a new model.
+"""A model of the store with LoRA files, textual inversions or another pace, as a new model.
 
 What a file adds is added to the weights once, in float32, and stored in the type that they had; so
 drawing costs nothing more, and whatever can draw with a model can draw with the new one. Files of
 parts that do not change are linked, not copied. Vectors of new words are written behind the token
-embedding, and the settings say which ids stand for which word.
+embedding, and the settings say which ids stand for which word. A pace is settings alone.
 
 The files are read like every foreign one: by content, as data alone, each SHA-256 kept.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -39,6 +40,7 @@ from nonette.core.errors import CheckpointError, InputError
 PATTERNS: Mapping[str, Sequence[Row]] = {"unet": UNET, "clip_text": TEXT}
 TOKENS = "text_tower.tokens.weight"
 MAX_STRENGTH = 10.0
+MAX_DEEP_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,43 @@ class Lora:
     strength: float = 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What a model's UNet is asked for, to draw sooner; None leaves it as it was.
+
+    Attributes:
+        deep_every: Its deeper part is worked out at every so manieth call, and kept for the others;
+            1 to 10, 1 for all.
+        guidance_interval: Sigmas, least and most, within which there is guidance.
+    """
+
+    deep_every: int | None = None
+    guidance_interval: tuple[float, float] | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """What the checkpoint says of it.
+
+        Raises:
+            InputError: A number is out of range.
+        """
+        if self.deep_every is not None and not 1 <= self.deep_every <= MAX_DEEP_EVERY:
+            limit = f"it must be a whole number from 1 to {MAX_DEEP_EVERY}"
+            raise InputError("deep_every", self.deep_every, limit)
+        if self.guidance_interval is not None:
+            least, most = self.guidance_interval
+            if not 0 <= least < most < math.inf:
+                limit = "it must be two sigmas from 0, the first one less than the second"
+                raise InputError("guidance_interval", f"{least:g}:{most:g}", limit)
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
 def adapt(
     checkpoint: Checkpoint,
     name: str,
     *,
     loras: Sequence[Lora] = (),
     embeddings: Sequence[Path] = (),
+    pace: Pace = Pace(),
     on_unmatched: Callable[[Path, list[str]], None] = lambda path, keys: None,
     is_replacing: bool = False,
 ) -> Path:
@@ -65,6 +98,7 @@ def adapt(
         name: Of the new model.
         loras: What is added to the weights, in this order.
         embeddings: Textual inversions; a word is a key of the file or the file's name.
+        pace: What the UNet is asked for.
         on_unmatched: Told the keys of a LoRA that fit nothing.
         is_replacing: Whether a model of that name may be replaced.
 
@@ -74,8 +108,10 @@ def adapt(
         CheckpointError: A file is damaged, unsafe, or made for another model; nothing is written.
         OSError: The disk refused; nothing is left behind.
     """
-    if not loras and not embeddings:
-        raise InputError("lora", "none", "one LoRA or textual inversion at least is needed")
+    settings = pace.settings()
+    if not loras and not embeddings and not settings:
+        limit = "one LoRA or textual inversion at least is needed, or another pace"
+        raise InputError("lora", "none", limit)
     tables, expected = _tables(checkpoint)
     folder = destination(name, is_replacing)
     added: dict[str, dict[str, list[tuple[float, Change]]]] = {}
@@ -94,7 +130,7 @@ def adapt(
             part.setdefault(change.name, []).append((lora.strength, change))
         record.append(_record("lora", found) | {"strength": lora.strength})
     words = _words(embeddings, expected, record)
-    _write(checkpoint, folder, name, added, words, record)
+    _write(checkpoint, folder, name, added, words, settings, record)
     return folder
 
 
@@ -170,6 +206,7 @@ def _write(
     name: str,
     added: Mapping[str, Mapping[str, list[tuple[float, Change]]]],
     words: Mapping[str, Mapping[str, Tensor]],
+    more_settings: Mapping[str, Any],
     record: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write the folder beside its place, and rename it when it is whole."""
@@ -186,7 +223,7 @@ def _write(
         for path in sorted(checkpoint.folder.iterdir()):
             if path.is_file() and path.name not in changed:
                 _link(path, partial / path.name)
-        _write_texts(checkpoint, partial, name, words, record)
+        _write_texts(checkpoint, partial, name, words, more_settings, record)
         partial.chmod(0o755)  # mkdtemp makes it for the owner alone
         for path in partial.iterdir():
             flush(path)
@@ -239,10 +276,11 @@ def _write_texts(
     partial: Path,
     name: str,
     words: Mapping[str, Mapping[str, Tensor]],
+    more_settings: Mapping[str, Any],
     record: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Write the config with the new words, and the card with what was added."""
-    settings = dict(checkpoint.settings)
+    """Write the config with the new words and settings, and the card with what was added."""
+    settings = {**checkpoint.settings, **more_settings}
     settings["adapters"] = [*settings.get("adapters", ()), *record]
     ids: dict[str, list[int]] = dict(settings.get("words", {}))
     networks = dict(checkpoint.manifest.networks)
@@ -268,8 +306,12 @@ def _write_texts(
         f"| {one['kind']} | {one['file']} | {one.get('strength', '')} | `{one['sha256']}` |\n"
         for one in record
     )
-    added = f"\nMade of {checkpoint.name} with:\n\n| kind | file | strength | SHA-256 |\n"
-    added += f"| --- | --- | --- | --- |\n{rows}"
+    added = f"\nMade of {checkpoint.name} with:\n"
+    if more_settings:
+        told = (f"{setting} {json.dumps(value)}" for setting, value in more_settings.items())
+        added += f"\n{', '.join(told)}\n"
+    if rows:
+        added += f"\n| kind | file | strength | SHA-256 |\n| --- | --- | --- | --- |\n{rows}"
     card = checkpoint.card.replace(f"# {checkpoint.name}\n", f"# {name}\n", 1)
     _replace(partial / "card.md", f"{card.rstrip()}\n{added}")
 

@@ -146,10 +146,18 @@ def adapt_model(
         list[Path],
         typer.Option(metavar="FILE", help="A textual inversion: a word that prompts can use."),
     ] = [],  # noqa: B006
+    deep_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Work the UNet's deeper part out at every Nth call only."),
+    ] = None,
+    guidance_interval: Annotated[
+        str | None,
+        typer.Option(metavar="LEAST:MOST", help="Guide between these sigmas only."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a model of that name.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a model of an imported Stable Diffusion with LoRA files and textual inversions."""
+    """Make a model of a Stable Diffusion with LoRA files, textual inversions or another pace."""
     from nonette.checkpoints import adapting
 
     unmatched: dict[str, list[str]] = {}
@@ -158,6 +166,7 @@ def adapt_model(
         name,
         loras=[_lora(one) for one in lora],
         embeddings=embedding,
+        pace=adapting.Pace(deep_every=deep_every, guidance_interval=_interval(guidance_interval)),
         on_unmatched=lambda path, keys: unmatched.update({str(path): keys}),
         is_replacing=force,
     )
@@ -195,6 +204,22 @@ def _lora(given: str) -> adapting.Lora:
     if not abs(number) <= adapting.MAX_STRENGTH:
         raise InputError("--lora", given, limit)
     return adapting.Lora(Path(path), number)
+
+
+def _interval(given: str | None) -> tuple[float, float] | None:
+    """Two sigmas with a colon between them.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if given is None:
+        return None
+    try:
+        least, most = map(float, given.split(":"))
+    except ValueError as error:
+        limit = "it must be two sigmas and a colon, such as 0.3:5"
+        raise InputError("--guidance-interval", given, limit) from error
+    return least, most
 
 
 def _row(name: str) -> dict[str, Any]:

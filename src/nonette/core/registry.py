@@ -57,8 +57,9 @@ RECIPES: Mapping[str, str] = {
 } | {
     name: f"nonette.recipes.small:{name}"
     for name in (
-        *("autoencoder_small", "sd_small", "clip_small", "dalle2_small", "imagen_small"),
-        *("dalle2_tiny", "imagen_tiny"),
+        *("autoencoder_small", "sd_small", "sd_unet_small"),
+        *("clip_small", "dalle2_small", "imagen_small"),
+        *("sd_unet_tiny", "dalle2_tiny", "imagen_tiny"),
     )
 }
 """Called with the folder of runs; `_tiny` for tests, `_cpu` for two cores, `_gpu` for an H100, and

@@ -40,6 +40,7 @@ from nonette.nn.pointwise import Pointwise
 TIME_EXPANSION = 4  # T is so many times the channels of the first level
 NUM_SIZES = 6  # heights and widths: original, crop's top left, target
 GUIDANCE_SCALE = 1000.0  # what guidance is multiplied with before it is embedded
+NUM_SHALLOW = 2  # of the last blocks that are worked out where the deeper ones are kept
 TRANSFORMER_NORM_EPSILON = 1e-6  # everywhere else it is 1e-5
 
 
@@ -174,6 +175,7 @@ class UNet(nn.Module):
         guidance: Tensor | None = None,
         pooled: Tensor | None = None,
         sizes: Tensor | None = None,
+        kept: list[Tensor] | None = None,
     ) -> Tensor:
         """Predict.
 
@@ -185,6 +187,8 @@ class UNet(nn.Module):
             guidance: Guidance scale minus one, (B,), where `guidance_width` is set.
             pooled: The whole sentence, (B, pooled_width), where that is set.
             sizes: With it, heights and widths in pixels: original, crop's top left, target, (B, 6).
+            kept: An empty list takes the map that enters the last blocks; with that in it, what
+                lies deeper is not worked out again (Ma et al. 2023, "DeepCache", section 3.2).
 
         Returns:
             (B, out_channels, h, w): the noise, or v, as the checkpoint was trained.
@@ -192,19 +196,32 @@ class UNet(nn.Module):
         time = self.time_embedding(timesteps, classes, guidance, pooled, sizes)  # (B, T)
         x = self.conv_in(x)  # (B, C, h, w)
         skips = [x]
-        for level in self.down:
-            for block in level.blocks:
+        *before_last, last = self.up
+        if kept:
+            for block in self.down[0].blocks[: NUM_SHALLOW - 1]:
                 x = block(x, time, context)
                 skips.append(x)
-            if level.resample is not None:
-                x = level.resample(x)  # (B, C, h/2, w/2)
-                skips.append(x)
-        x = self.middle(x, time, context)
-        for level in self.up:
-            for block in level.blocks:
+            (x,) = kept
+        else:
+            for level in self.down:
+                for block in level.blocks:
+                    x = block(x, time, context)
+                    skips.append(x)
+                if level.resample is not None:
+                    x = level.resample(x)  # (B, C, h/2, w/2)
+                    skips.append(x)
+            x = self.middle(x, time, context)
+            for level in before_last:
+                for block in level.blocks:
+                    x = block(torch.cat([x, skips.pop()], dim=1), time, context)
+                if level.resample is not None:
+                    x = level.resample(x, skips[-1].shape[2:])  # (B, C, 2·h, 2·w)
+            for block in last.blocks[:-NUM_SHALLOW]:
                 x = block(torch.cat([x, skips.pop()], dim=1), time, context)
-            if level.resample is not None:
-                x = level.resample(x, skips[-1].shape[2:])  # (B, C, 2·h, 2·w)
+            if kept is not None:
+                kept.append(x)
+        for block in last.blocks[-NUM_SHALLOW:]:
+            x = block(torch.cat([x, skips.pop()], dim=1), time, context)
         return self.conv_out(F.silu(self.norm_out(x)))
 
 

@@ -10,6 +10,7 @@ other UNet takes neither, and the sampler keeps the known part instead.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,6 +182,7 @@ class Published:
         """Whatever of the UNet has nothing to do with words."""
         self.unet: UNet | Accelerated | Graphed = unet
         self.side = int(settings.get("size", 512))
+        self.deep_every = int(settings.get("deep_every", 1))
         self.latent_channels = latent_channels
         self.takes_guidance = unet.config.guidance_width is not None
         self.takes_masks = unet.config.in_channels == 2 * latent_channels + 1
@@ -257,10 +259,19 @@ class Published:
             sizes = [self.side, self.side, 0, 0, self.side, self.side]
             told["sizes"] = torch.tensor([sizes] * len(text), device=text.device)
 
+        calls = itertools.count()
+        kept: list[Tensor] = []  # of what the UNet worked out deep down
+
         def ask(x: Tensor, time: Tensor) -> Tensor:
             x = x.to(dtype)
             joined = torch.cat([x, mask, known], dim=1) if self.takes_masks else x
-            return self.unet(joined, time, text, **told).contiguous()  # whatever form it works in
+            if self.deep_every > 1 and isinstance(self.unet, UNet):
+                if next(calls) % self.deep_every == 0:
+                    kept.clear()
+                said = self.unet(joined, time, text, **told, kept=kept)
+            else:
+                said = self.unet(joined, time, text, **told)
+            return said.contiguous()  # whatever form it works in
 
         return ask
 

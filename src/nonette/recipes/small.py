@@ -3,7 +3,7 @@
 All see the same scenes: twenty things, 64 pixels, the same series by number, and all have 24
 minutes on one core, whatever stages they need:
 
-    Stable Diffusion   autoencoder_small 4, sd_small 20
+    Stable Diffusion   autoencoder_small 4, sd_small 20; or sd_unet_small, with a UNet as published
     DALL·E 2           clip_small 4, dalle2_small 20 (prior and decoder side by side)
     Imagen             imagen_small 24 (text encoder, first stage and upsampler side by side)
 
@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from nonette.data.scenes.world import SMALL_WORLD, TINY_WORLD
+from nonette.models.clip import TextEncoderConfig
 from nonette.models.kl_autoencoder import AutoencoderKLConfig
 from nonette.models.pixel_unet import KARLO_DECODER, KARLO_UPSAMPLER, PixelUNetConfig
 from nonette.models.t5 import T5Config
 from nonette.models.unclip import PriorConfig, TextProjectionConfig
+from nonette.models.unet import STABLE_DIFFUSION_1
 from nonette.recipes import autoencoder, clip, diffusion
 from nonette.recipes._tokenizer import tokenizer_of
 from nonette.training.config import TrainConfig
-from nonette.training.objectives import contrastive, dalle2, imagen
+from nonette.training.objectives import contrastive, dalle2, imagen, published
 
 RESOLUTION = 64
 TEXT_LENGTH = 24
@@ -71,6 +73,35 @@ CLIP = dataclasses.replace(
         clip.CPU_NETWORK.text, vocabulary_size=VOCABULARY_SIZE, length=TEXT_LENGTH
     ),
 )
+
+UNET = dataclasses.replace(
+    STABLE_DIFFUSION_1,
+    channels=(96, 160, 224),
+    num_res_blocks=1,
+    transformer_layers=(1, 1, 0),
+    num_heads=(3, 5, 7),
+    context_width=128,
+    num_groups=16,
+    looks_only_out=(False,) * 3,
+)
+"""16×16 latents."""
+
+READER = TextEncoderConfig(
+    text=dataclasses.replace(CLIP.text, width=128, num_heads=4, num_layers=2),
+    embedding_size=None,
+    activation="gelu",
+    reads="last",
+)
+
+SCALED_LINEAR = {
+    "kind": "tabled",
+    "prediction": "epsilon",
+    "first_beta": 0.00085,
+    "last_beta": 0.012,
+    "spacing": "leading",
+    "offset": 1,
+}
+"""As Stable Diffusion has it."""
 
 DECODER = dataclasses.replace(
     KARLO_DECODER,
@@ -155,6 +186,21 @@ def sd_small(runs: Path) -> TrainConfig:
     return _run("sd_small", "diffusion:Diffusion", settings, 20, "denoiser")
 
 
+def sd_unet_small(runs: Path) -> TrainConfig:
+    """One core, 20 minutes: Stable Diffusion's UNet as published, after `autoencoder_small`."""
+    settings = published.Settings(
+        unet=UNET,
+        text_encoder=READER,
+        world=SMALL_WORLD,
+        autoencoder=str(runs / "autoencoder_small" / "model"),
+        tokenizer=tokenizer_of(SMALL_WORLD, runs, VOCABULARY_SIZE),
+        resolution=RESOLUTION,
+        distinct=DISTINCT,
+        drawing=DRAWING | {"diffusion": SCALED_LINEAR},
+    )
+    return _run("sd_unet_small", "published:Published", settings, 20, "denoiser")
+
+
 def clip_small(runs: Path) -> TrainConfig:
     """One core, four minutes: the CLIP whose embeddings `dalle2_small` imagines."""
     settings = contrastive.Settings(
@@ -191,6 +237,31 @@ def imagen_small(runs: Path) -> TrainConfig:
         drawing=DRAWING | {"diffusion": COSINE, "upsampler": UPSAMPLING},
     )
     return _run("imagen_small", "imagen:Imagen", settings, 24, "denoiser", "upsampler")
+
+
+def sd_unet_tiny(runs: Path) -> TrainConfig:
+    """Seconds, for tests; needs `autoencoder_tiny`."""
+    settings = dataclasses.replace(
+        sd_unet_small(runs).settings,
+        unet=dataclasses.replace(
+            UNET, channels=(16, 32, 32), num_heads=(2, 2, 2), num_groups=8, context_width=16
+        ),
+        text_encoder=dataclasses.replace(
+            READER,
+            text=dataclasses.replace(
+                READER.text, vocabulary_size=400, width=16, num_heads=2, num_layers=1
+            ),
+        ),
+        world=TINY_WORLD,
+        autoencoder=str(runs / "autoencoder_tiny" / "model"),
+        tokenizer=tokenizer_of(TINY_WORLD, runs, 400),
+        resolution=32,
+        distinct=40,
+        drawing=DRAWING | {"steps": 3, "diffusion": SCALED_LINEAR},
+    )
+    return dataclasses.replace(
+        _run("sd_unet_tiny", "published:Published", settings, 1, "denoiser"), **TINY
+    )
 
 
 def dalle2_tiny(runs: Path) -> TrainConfig:

@@ -128,3 +128,16 @@ def test_channels_last_is_the_same():
     model.to(memory_format=torch.channels_last)
     other = model(x.to(memory_format=torch.channels_last), timesteps, context)
     torch.testing.assert_close(drawn, other, atol=1e-5, rtol=1e-5)
+
+
+def test_a_kept_map_stands_for_all_that_lies_deeper():
+    unet, (x, time, context) = network(), inputs()
+    kept: list[torch.Tensor] = []
+    with torch.no_grad():
+        whole = unet(x, time, context)
+        assert torch.equal(unet(x, time, context, kept=kept), whole) and len(kept) == 1
+        later = unet(x + 1, time, context)
+        del unet.middle, unet.down[1:]  # nobody asks for them any more
+        assert torch.equal(unet(x, time, context, kept=kept), whole)
+        about = unet(x + 1, time, context, kept=kept)
+    assert not torch.equal(about, later) and not torch.equal(about, whole)

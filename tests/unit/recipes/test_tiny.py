@@ -63,6 +63,38 @@ def test_diffusion_from_nothing_to_pictures_in_few_steps(tmp_path):
         assert (student.draw([alone])[0][0].pixels == together[0].pixels).all()
 
 
+def test_a_published_unet_from_nothing_to_pictures_and_at_another_pace(tmp_path, monkeypatch):
+    trained("autoencoder_tiny", tmp_path)
+    folder = trained("sd_unet_tiny", tmp_path)
+    artist = LocalEngine(str(folder), device="cpu")
+    assert set(artist.checkpoint.manifest.networks) == {"denoiser", "text_encoder", "autoencoder"}
+    request = Request(prompt="a (red:1.2) cat, a blue dog", ranks=False, num_pictures=2, steps=7)
+    (drawing,) = artist.draw([request])
+    assert [picture.pixels.shape for picture in drawing.pictures] == [(32, 32, 3)] * 2
+    assert (drawing[0].pixels != drawing[1].pixels).any()
+
+    monkeypatch.setenv("NONETTE_HOME", str(tmp_path / "home"))
+    pace = ["--deep-every", "3", "--guidance-interval", "0.3:5"]
+    assert main(["models", "adapt", str(folder), "--name", "quick", *pace]) == 0
+    quick = LocalEngine("quick", device="cpu")
+    assert quick.checkpoint.settings["guidance_interval"] == [0.3, 5.0]
+    assert "deep_every 3, guidance_interval [0.3, 5.0]" in quick.checkpoint.card
+    num_calls = {"whole": 0, "deep": 0}
+
+    def count(kind):
+        num_calls[kind] += 1
+
+    unet = quick._pipeline.denoiser.unet
+    unet.register_forward_hook(lambda *_: count("whole"))
+    unet.middle.register_forward_hook(lambda *_: count("deep"))
+    (sooner,) = quick.draw([request])
+    assert num_calls["whole"] == 7 and 3 <= num_calls["deep"] <= 4, num_calls
+    assert (sooner[0].pixels != drawing[0].pixels).any()
+    other = dataclasses.replace(request, prompt="a car", seed=9)
+    again = quick.draw([other, dataclasses.replace(request, seed=sooner[0].seed, num_pictures=1)])
+    assert (again[1][0].pixels == sooner[0].pixels).all()
+
+
 def test_an_upsampler_trains_and_enlarges_what_another_model_draws(tmp_path, monkeypatch):
     upsampler = trained("upsampler_tiny", tmp_path)
     monkeypatch.setenv("NONETTE_HOME", str(tmp_path / "home"))
