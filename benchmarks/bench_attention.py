@@ -5,9 +5,9 @@
 
 Fused is torch's own; plain is two products with all scores held at once; tiled is the same for so
 many queries at a time that their scores stay in the cache, with its own shortcuts. What
-`nn/attention.py` chooses, the way `chosen`, follows from these figures. Processor seconds are the figure to compare on
-a busy machine; rates are of the two products alone, beside that of a square product of the same
-type.
+`nn/attention.py` chooses, the way `chosen`, follows from these figures. Processor seconds are the
+figure to compare on a busy machine; rates are of the two products alone, beside that of a square
+product of the same type.
 """
 
 from __future__ import annotations

@@ -16,6 +16,10 @@ ask for, decoding.
 with OpenVINO alone: diffusers' UNet, laid out for fixed shapes, and a loop of nothing but its calls
 and the guidance, as two calls a step and as one with two rows, of which the quicker counts.
 
+`nonette-deep` is Nonette at another pace: at every second step the deeper part of the UNet is kept
+from the step before, and its step is the mean of a picture's. What that costs is measured by
+`judge_paces.py`.
+
 `cpp` is stable-diffusion.cpp, through its package `stable-diffusion-cpp-python`, which pip builds
 where it is asked to (`CMAKE_ARGS=-DGGML_LLAMAFILE=ON` makes its steps shorter by a third). It reads
 the same weights in float16 and draws with its own settings but for Euler's steps.
@@ -134,8 +138,9 @@ class Plain(nn.Module):
         return self.unet(x, time, context, return_dict=False)[0]
 
 
-SYSTEMS = ("diffusers", "nonette", "openvino", "openvino-bare", "cpp")
-OURS = ("nonette", "openvino")
+SYSTEMS = ("diffusers", "nonette", "openvino", "openvino-bare", "nonette-deep", "cpp")
+OURS = ("nonette", "openvino", "nonette-deep")
+DEEP_EVERY = 2
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -144,7 +149,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=3, help="of each turn; the first warms up")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS[:-1])
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS[:4])
     parser.add_argument("--system", choices=SYSTEMS, help="only this, in here, once")
     options = parser.parse_args(arguments)
     if options.system is not None:
@@ -198,6 +203,8 @@ def measured(system: str, num_steps: int) -> dict[str, Any]:
         ours.accelerate()
     else:
         ours.hurry()
+    if system == "nonette-deep":
+        ours.denoiser.deep_every = DEEP_EVERY  # type: ignore[union-attr]
     apart = {"difference": difference(theirs, ours)}
     del theirs
     return rounded(our_parts(ours, num_steps)) | apart
@@ -212,6 +219,9 @@ def compare(best: dict[str, Parts], our_steps: int) -> None:
         if {"nonette", "cpp"} <= best.keys():
             share = best["nonette"].step[i] / best["cpp"].step[i]
             report({"clock": clock, "step_share_of_cpp": round(share, 3)})
+        if {"nonette", "nonette-deep"} <= best.keys():
+            share = best["nonette-deep"].step[i] / best["nonette"].step[i]
+            report({"clock": clock, "step_share_with_deep_kept": round(share, 3)})
         if not {"nonette", "diffusers"} <= best.keys():
             continue
         own, theirs = best["nonette"], best["diffusers"]
@@ -408,7 +418,13 @@ def our_parts(ours: StableDiffusion, num_steps: int) -> Parts:
     job = Job(prompt="a red cat", seeds=(1,), guidance=GUIDANCE, steps=num_steps)
     text = timed(lambda: [ours.denoiser.read(one) for one in ("", "a red cat")])
     ours([job], on_progress)
-    return Parts(text, least(between(marks["drawing"])), between(marks["painting"])[0])
+    steps, every = between(marks["drawing"]), ours.denoiser.deep_every  # type: ignore[union-attr]
+    kinds = [least(steps[(kind - 1) % every :: every]) for kind in range(every)]  # whole ones first
+    picture = Seconds(0.0, 0.0)
+    for i in range(stable_diffusion.STEPS):
+        picture = picture.plus(kinds[i % every])
+    step = Seconds(*(seconds / stable_diffusion.STEPS for seconds in picture))
+    return Parts(text, step, between(marks["painting"])[0])
 
 
 def now() -> Seconds:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -20,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nonette.core.errors import SettingIgnored
 from nonette.diffusion.denoisers import Network
 from nonette.models.clip import ImageEncoder, TextEncoder
 from nonette.models.dit import DiT
@@ -195,12 +197,21 @@ class Published:
     def accelerate(self) -> None:
         """Let OpenVINO work the UNet out."""
         if isinstance(self.unet, UNet):
+            self._ask_whole("with OpenVINO")
             self.unet = Accelerated(self.unet)
 
     def record(self) -> None:
         """Replay the UNet's calls on a GPU."""
         if isinstance(self.unet, UNet):
+            self._ask_whole("on a GPU")
             self.unet = Graphed(self.unet)
+
+    def _ask_whole(self, where: str) -> None:
+        """Work out all of the UNet at every call."""
+        if self.deep_every > 1:
+            message = f"deep_every has no effect {where}: every call of the UNet is whole"
+            warnings.warn(message, SettingIgnored, stacklevel=4)
+        self.deep_every = 1
 
     def num_chunks(self, text: str) -> int:
         """How many chunks of 75 tokens the text takes."""
@@ -265,7 +276,7 @@ class Published:
         def ask(x: Tensor, time: Tensor) -> Tensor:
             x = x.to(dtype)
             joined = torch.cat([x, mask, known], dim=1) if self.takes_masks else x
-            if self.deep_every > 1 and isinstance(self.unet, UNet):
+            if self.deep_every > 1:
                 if next(calls) % self.deep_every == 0:
                     kept.clear()
                 said = self.unet(joined, time, text, **told, kept=kept)

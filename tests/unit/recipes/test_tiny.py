@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import tiny_model
 from nonette.checkpoints import store
 from nonette.checkpoints.format import read
 from nonette.cli.main import main
+from nonette.core.errors import SettingIgnored
 from nonette.core.types import Request
 from nonette.engine import LocalEngine
 
@@ -93,6 +95,8 @@ def test_a_published_unet_from_nothing_to_pictures_and_at_another_pace(tmp_path,
     other = dataclasses.replace(request, prompt="a car", seed=9)
     again = quick.draw([other, dataclasses.replace(request, seed=sooner[0].seed, num_pictures=1)])
     assert (again[1][0].pixels == sooner[0].pixels).all()
+    with pytest.warns(SettingIgnored, match="deep_every has no effect on a GPU"):
+        quick._pipeline.denoiser.record()
 
 
 def test_an_upsampler_trains_and_enlarges_what_another_model_draws(tmp_path, monkeypatch):
