@@ -281,7 +281,8 @@ def _write_texts(
 ) -> None:
     """Write the config with the new words and settings, and the card with what was added."""
     settings = {**checkpoint.settings, **more_settings}
-    settings["adapters"] = [*settings.get("adapters", ()), *record]
+    if record:
+        settings["adapters"] = [*settings.get("adapters", ()), *record]
     ids: dict[str, list[int]] = dict(settings.get("words", {}))
     networks = dict(checkpoint.manifest.networks)
     first = checkpoint.config("text_encoder").text.vocabulary_size if words else 0

@@ -88,7 +88,8 @@ class StableDiffusion:
         settings: Of the checkpoint. Read here are `diffusion` (see `diffusion.paths`), `steps`,
             `sampler`, `size` in pixels (of a UNet), `is_distilled` (guidance is an input and the
             steps are long ones), `most_guidance` that it learned, `guidance_interval` in sigmas,
-            `guidance_rescale`, `words`, the ids of those that textual inversions taught,
+            `guidance_rescale`, `deep_every`, at every which call the deeper part of a UNet is
+            worked out, `words`, the ids of those that textual inversions taught,
             `second_padding`, the id that fills up XL's second text, `empty_is_zero`, whether no
             text at all is zeros, and `num_seats`, how many candidates are drawn together (always
             computed, even for one picture). Pictures belong to its value.
