@@ -72,7 +72,7 @@ def draws_the_same_without_readers(checkpoint: Checkpoint) -> None:
     """Letting text encoders go once they have read changes no pixel, in a second call either."""
     request = Request(prompt="a cat", num_pictures=2, steps=2, seed=5, ranks=False)
     kept, freeing = (
-        LocalEngine(checkpoint, device="cpu", frees_readers=frees) for frees in (False, True)
+        LocalEngine(checkpoint, device="cpu", frees_parts=frees) for frees in (False, True)
     )
     wanted = [picture.pixels for picture in kept.draw([request])[0]]
     assert any(pixels.std() > 0 for pixels in wanted)
@@ -83,6 +83,7 @@ def draws_the_same_without_readers(checkpoint: Checkpoint) -> None:
     for _ in range(2):
         found = [picture.pixels for picture in freeing.draw([request])[0]]
         assert all(np.array_equal(*pair) for pair in zip(found, wanted, strict=True))
+    assert "_pipeline" not in vars(freeing), "what drew is still there"
     pipeline = freeing._pipeline
     readers = getattr(pipeline.denoiser, "readers", None) if hasattr(pipeline, "denoiser") else None
     for reader in readers or [pipeline.text_encoder]:

@@ -75,8 +75,8 @@ class LocalEngine:
         device: Where to draw: "auto" is a GPU where there is one, "openvino" the CPU with OpenVINO
             for an imported Stable Diffusion's UNet; else a name of torch's.
         preview_every: Steps between previews in the progress events; 0 for none.
-        frees_readers: Whether text encoders are loaded for each call and let go before any other
-            network is loaded, which takes less memory and, of a second call, more time.
+        frees_parts: Whether text encoders, and then what draws, are loaded for each call and let go
+            before what comes next; it takes less memory and, of a second call, more time.
 
     Raises:
         InputError: There is no such model, device or number of threads.
@@ -90,7 +90,7 @@ class LocalEngine:
         threads: int | None = None,
         device: str = "auto",
         preview_every: int = 0,
-        frees_readers: bool = False,
+        frees_parts: bool = False,
     ) -> None:
         self.names = {"", model} if isinstance(model, str) else {""}
         self.checkpoint = model if isinstance(model, Checkpoint) else read(store.find(model))
@@ -102,7 +102,7 @@ class LocalEngine:
         self.device = hardware.pick_device("cpu" if self.is_accelerated else device)
         self.preview_every = preview_every
         networks = self.checkpoint.manifest.networks
-        self.readers = networks.keys() & READERS if frees_readers else set()
+        self.readers = networks.keys() & READERS if frees_parts else set()
         self.defaults = _defaults(self.checkpoint)
         if self.checkpoint.system not in registry.SYSTEMS:
             systems = ", ".join(registry.SYSTEMS)
@@ -294,8 +294,11 @@ class LocalEngine:
         if jobs:
             more: dict[str, Any] = {"preview_every": self.preview_every}
             if self.readers:
-                more["memory"] = self._assembled(self.readers).read(jobs)
-            drawn = iter(self._pipeline(jobs, on_progress, should_stop, **more))
+                more |= {"memory": self._assembled(self.readers).read(jobs), "is_last": True}
+            pipeline = self._pipeline
+            if self.readers:  # it lets go what the next call needs
+                del self._pipeline
+            drawn = iter(pipeline(jobs, on_progress, should_stop, **more))
         elif should_stop is not None and should_stop():
             raise Stopped("stopped before enlarging")
         return [_source(wish)[None] if wish.task == "enlarge" else next(drawn) for wish in wishes]

@@ -91,7 +91,7 @@ def _draw(
 
     with warnings.catch_warnings(record=True) as caught, ProgressBar() as progress:
         warnings.simplefilter("always", SettingIgnored)
-        artist = engine.load(request.model, threads=threads, device=device, frees_readers=True)
+        artist = engine.load(request.model, threads=threads, device=device, frees_parts=True)
         default = artist.capabilities().default_candidates
         if each is not None:
             for i in range(request.candidates or max(default, request.num_pictures)):

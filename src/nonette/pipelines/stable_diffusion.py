@@ -200,6 +200,7 @@ class StableDiffusion:
         *,
         preview_every: int = 0,
         memory: Mapping[str, Words] | None = None,
+        is_last: bool = False,
     ) -> list[np.ndarray]:
         """Draw every candidate of every job.
 
@@ -209,6 +210,8 @@ class StableDiffusion:
             should_stop: Asked before each of them.
             preview_every: Steps between previews of the first job's candidates; 0 for none.
             memory: What `read` made of these jobs' texts; by itself this reads them first.
+            is_last: Whether nothing is drawn after this: then what draws is let go before anything
+                is painted.
 
         Returns:
             uint8 (candidates, H, W, 3) a job, in the order of its seeds.
@@ -235,6 +238,9 @@ class StableDiffusion:
             rows = rows_of(jobs, group, self.num_seats)
             drawn = self._draw(walk, group, rows, memory, views, meter, preview_every)
             latents |= {(one.job, one.index): drawn[one.seat] for one in group}
+
+        if is_last:
+            del self.denoiser
 
         # Paint pictures, one at a time.
         pictures: list[list[np.ndarray]] = [[] for _ in jobs]
