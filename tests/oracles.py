@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -71,20 +72,28 @@ def assert_same(ours: Tensor, theirs: Tensor) -> None:
 def draws_the_same_without_readers(checkpoint: Checkpoint) -> None:
     """Letting text encoders go once they have read changes no pixel, in a second call either."""
     request = Request(prompt="a cat", num_pictures=2, steps=2, seed=5, ranks=False)
+    requests = [request]
     kept, freeing = (
         LocalEngine(checkpoint, device="cpu", frees_parts=frees) for frees in (False, True)
     )
-    wanted = [picture.pixels for picture in kept.draw([request])[0]]
+    if "edit" in kept.capabilities().tasks:
+        width, height = kept.capabilities().native_size
+        source = np.full((height, width, 3), 99, dtype=np.uint8)
+        mask = np.tri(height, width, dtype=bool)
+        edit = dataclasses.replace(request, task="edit", source=source, mask=mask)
+        requests += [edit, dataclasses.replace(request, task="vary", source=source, strength=0.0)]
+    wanted = [picture.pixels for drawing in kept.draw(requests) for picture in drawing]
     assert any(pixels.std() > 0 for pixels in wanted)
     assert freeing.readers == {"text_encoder"} and not kept.readers
     assert freeing.capabilities() == kept.capabilities()
     with pytest.raises(InputError, match="sampler"):  # nothing is loaded that could read
         freeing._assembled(()).read([Job(prompt="a cat", seeds=(5,), sampler="quickest")])
     for _ in range(2):
-        found = [picture.pixels for picture in freeing.draw([request])[0]]
+        found = [picture.pixels for drawing in freeing.draw(requests) for picture in drawing]
         assert all(np.array_equal(*pair) for pair in zip(found, wanted, strict=True))
-    assert "_pipeline" not in vars(freeing), "what drew is still there"
+    is_gone = "_pipeline" not in vars(freeing)
     pipeline = freeing._pipeline
+    assert is_gone == hasattr(pipeline, "lets_go")
     readers = getattr(pipeline.denoiser, "readers", None) if hasattr(pipeline, "denoiser") else None
     for reader in readers or [pipeline.text_encoder]:
         assert all(parameter.is_meta for parameter in reader.parameters())

@@ -286,18 +286,16 @@ class LocalEngine:
         self, wishes: Sequence[Request], on_progress: OnProgress, should_stop: ShouldStop
     ) -> list[np.ndarray]:
         """The candidates of every wish, uint8 (N, H, W, 3), in the order of seeds."""
-        jobs = [
-            _job(wish, self._system.knobs, self._native_size)
-            for wish in wishes
-            if wish.task != "enlarge"
-        ]
+        drawable = [wish for wish in wishes if wish.task != "enlarge"]
+        jobs = [_job(wish, self._system.knobs, self._native_size) for wish in drawable]
         if jobs:
             more: dict[str, Any] = {"preview_every": self.preview_every}
             if self.readers:
-                more |= {"memory": self._assembled(self.readers).read(jobs), "is_last": True}
+                more["memory"] = self._assembled(self.readers).read(jobs)
             pipeline = self._pipeline
-            if self.readers:  # it lets go what the next call needs
-                del self._pipeline
+            if self.readers and hasattr(pipeline, "lets_go"):
+                pipeline.lets_go = True
+                del self._pipeline  # the next call needs what this one lets go
             drawn = iter(pipeline(jobs, on_progress, should_stop, **more))
         elif should_stop is not None and should_stop():
             raise Stopped("stopped before enlarging")

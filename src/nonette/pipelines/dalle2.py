@@ -175,7 +175,6 @@ class Dalle2:
         *,
         preview_every: int = 0,
         memory: Mapping[str, Text] | None = None,
-        is_last: bool = False,
     ) -> list[np.ndarray]:
         """Draw every candidate of every job.
 
@@ -185,8 +184,6 @@ class Dalle2:
             should_stop: Asked before each of them.
             preview_every: Steps between previews of the first job's candidates; 0 for none.
             memory: What `read` made of these jobs' texts; by itself this reads them first.
-            is_last: Whether nothing is drawn after this: then what draws is let go before anything
-                is painted.
 
         Returns:
             uint8 (candidates, H, W, 3) a job, in the order of its seeds.
@@ -215,9 +212,6 @@ class Dalle2:
             imagined = self._imagine(rows, memory, views, meter)  # (R, E)
             drawn = self._draw(walk, group, rows, memory, views, imagined, meter, preview_every)
             pixels |= {(one.job, one.index): drawn[one.seat] for one in group}
-
-        if is_last:
-            del self.prior, self.decoder
 
         # Paint pictures, one at a time.
         pictures: list[list[np.ndarray]] = [[] for _ in jobs]

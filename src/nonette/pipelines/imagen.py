@@ -135,7 +135,6 @@ class Imagen:
         *,
         preview_every: int = 0,
         memory: Mapping[str, Tensor] | None = None,
-        is_last: bool = False,
     ) -> list[np.ndarray]:
         """Draw every candidate of every job.
 
@@ -145,8 +144,6 @@ class Imagen:
             should_stop: Asked before each of them.
             preview_every: Steps between previews of the first job's candidates; 0 for none.
             memory: What `read` made of these jobs' texts; by itself this reads them first.
-            is_last: Whether nothing is drawn after this: then what draws is let go before anything
-                is painted.
 
         Returns:
             uint8 (candidates, H, W, 3) a job, in the order of its seeds.
@@ -173,9 +170,6 @@ class Imagen:
             rows = rows_of(jobs, group, self.num_seats)
             drawn = self._draw(walk, group, rows, memory, views, meter, preview_every)
             pixels |= {(one.job, one.index): drawn[one.seat] for one in group}
-
-        if is_last:
-            del self.denoiser
 
         # Paint pictures, one at a time.
         pictures: list[list[np.ndarray]] = [[] for _ in jobs]

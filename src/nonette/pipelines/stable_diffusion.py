@@ -146,6 +146,7 @@ class StableDiffusion:
         self.most_guidance = float(settings.get("most_guidance", MAX_GUIDANCE))
         self.side = self._latent_side()
         self.asks_both = False  # whether the sides of the guidance are one call
+        self.lets_go = False  # whether nothing is drawn once this is: only painting is left then
         self._check_fit()
 
     def hurry(self) -> None:
@@ -200,7 +201,6 @@ class StableDiffusion:
         *,
         preview_every: int = 0,
         memory: Mapping[str, Words] | None = None,
-        is_last: bool = False,
     ) -> list[np.ndarray]:
         """Draw every candidate of every job.
 
@@ -210,8 +210,6 @@ class StableDiffusion:
             should_stop: Asked before each of them.
             preview_every: Steps between previews of the first job's candidates; 0 for none.
             memory: What `read` made of these jobs' texts; by itself this reads them first.
-            is_last: Whether nothing is drawn after this: then what draws is let go before anything
-                is painted.
 
         Returns:
             uint8 (candidates, H, W, 3) a job, in the order of its seeds.
@@ -239,14 +237,14 @@ class StableDiffusion:
             drawn = self._draw(walk, group, rows, memory, views, meter, preview_every)
             latents |= {(one.job, one.index): drawn[one.seat] for one in group}
 
-        if is_last:
+        if self.lets_go:
             del self.denoiser
 
         # Paint pictures, one at a time.
         pictures: list[list[np.ndarray]] = [[] for _ in jobs]
         for job, index in sorted(latents):
             meter.check()
-            pictures[job].append(self._paint(latents[job, index], jobs[job]))
+            pictures[job].append(self._paint(latents[job, index], jobs[job], walks[job]))
             meter.advance("painting")
         return [np.stack(drawn) for drawn in pictures]
 
@@ -361,9 +359,9 @@ class StableDiffusion:
             first = Words(_mixed(first.states, second.states, job.mix))
         return first
 
-    def _paint(self, latents: Tensor, job: Job) -> np.ndarray:
+    def _paint(self, latents: Tensor, job: Job, walk: Walk) -> np.ndarray:
         """One picture, uint8 (H, W, 3), of latents (D, h, w); what was not to change is pasted."""
-        if job.source is not None and self._walk(job).num_left == 0:
+        if job.source is not None and walk.num_left == 0:
             return job.source
         dtype = self.autoencoder.post_quant_conv.weight.dtype
         return pasted(
