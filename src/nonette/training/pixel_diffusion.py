@@ -5,8 +5,8 @@ B batch; x, x0 and eps (B, C, H, W), or (B, E) where no pictures are diffused
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from nonette.training import pictures
 
 NUM_SHOWN = 18  # sentences on a sheet
 MOST_WEIGHT = 10.0  # of a clean picture that is all but in sight
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class System(Protocol):
@@ -89,11 +91,19 @@ def error(said: Tensor, on_way: Noised) -> Tensor:
 
 
 def fresh_unet(config: PixelUNetConfig) -> PixelUNet:
-    """A network whose blocks say nothing at first, as Dhariwal and Nichol (2021) begin."""
+    """A network whose blocks say nothing at first."""
     network = PixelUNet(config)
     last: list[nn.Module] = [network.conv_out]
     last += [block.conv_2 for block in network.modules() if isinstance(block, ResBlock)]
     last += [block.out for block in network.modules() if isinstance(block, Attention)]
+    return silenced(network, last)
+
+
+def silenced(network: Network, last: Iterable[nn.Module]) -> Network:
+    """A network whose last layers, its own and its blocks', give zeros at first.
+
+    So Dhariwal and Nichol (2021) begin. It is laid out for convolutions, channels last.
+    """
     for layer in last:
         for parameter in layer.parameters():
             nn.init.zeros_(parameter)

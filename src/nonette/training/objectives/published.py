@@ -29,6 +29,7 @@ from nonette.training.pixel_diffusion import (
     noised,
     path_of_pixels,
     shipped_with,
+    silenced,
 )
 
 
@@ -142,12 +143,9 @@ class PublishedObjective(Objective):
 
 
 def fresh_unet(config: UNetConfig) -> UNet:
-    """A network whose blocks say nothing at first, as Dhariwal and Nichol (2021) begin."""
+    """A network whose blocks say nothing at first."""
     network = UNet(config)
     last: list[nn.Module] = [network.conv_out]
     last += [block.conv_2 for block in network.modules() if isinstance(block, ResBlock)]
     last += [block.linear_out for block in network.modules() if isinstance(block, Transformer)]
-    for layer in last:
-        for parameter in layer.parameters():
-            nn.init.zeros_(parameter)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return silenced(network, last)
