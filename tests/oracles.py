@@ -70,7 +70,7 @@ def assert_same(ours: Tensor, theirs: Tensor) -> None:
 
 
 def draws_the_same_without_readers(checkpoint: Checkpoint) -> None:
-    """Letting text encoders go once they have read changes no pixel, in a second call either."""
+    """Letting parts go once they have done theirs changes no pixel, in a second call either."""
     request = Request(prompt="a cat", num_pictures=2, steps=2, seed=5, ranks=False)
     requests = [request]
     kept, freeing = (

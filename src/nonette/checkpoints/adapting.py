@@ -146,7 +146,8 @@ def _tables(
             tables[part] = numbered(PATTERNS[about.network], state)
             expected[part] = state
     if "denoiser" not in tables:
-        limit = "only an imported Stable Diffusion takes LoRA files and textual inversions"
+        kinds = "only an imported Stable Diffusion, or another with a UNet,"
+        limit = f"{kinds} takes LoRA files, textual inversions or another pace"
         raise InputError("model", checkpoint.name, limit)
     return tables, expected
 
