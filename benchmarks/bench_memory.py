@@ -82,10 +82,11 @@ def measured(model: str, threads: int, device_name: str) -> dict[str, Any]:
         start = time.perf_counter()
         peak = peak_of(words, threads)
         seconds = time.perf_counter() - start
+        dtype = device.pick_dtype(torch.device("cpu"), checkpoints.read(folder).num_parameters)
     return {
         "model": model,
         "device": device_name,
-        "type": str(device.pick_dtype(torch.device("cpu"))).removeprefix("torch."),
+        "type": str(dtype).removeprefix("torch."),
         "threads": threads,
         "peak_gib": round(peak, 2),
         "limit_gib": LIMITS[model],

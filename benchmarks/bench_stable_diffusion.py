@@ -5,12 +5,13 @@
     python benchmarks/bench_stable_diffusion.py --systems nonette cpp --steps 2
 
 All get the same random weights of the published shapes, in bfloat16: speed does not depend on
-them. diffusers runs its own pipeline with its default scheduler (PNDM) in channels_last, whose
-decoder is quicker here than what it loads; Nonette runs its pipeline with its own settings and the
-habits of threads and memory that `nonette draw` gives itself. They take turns, each time in a
-process of their own. Steps are timed where the pipelines report them, and the best of each is
-taken. A whole picture is the sum of its measured parts: text, as many network calls as the settings
-ask for, decoding.
+them. Nonette takes them in the type that `nonette draw` picks on this processor. diffusers runs its
+own pipeline with its default scheduler (PNDM) in channels_last, whose decoder is quicker here than
+what it loads; `diffusers-float32` does so in float32. Nonette runs its pipeline with its own
+settings and the habits of threads and memory that `nonette draw` gives itself. They take turns,
+each time in a process of their own. Steps are timed where the pipelines report them, and the best
+of each is taken. A whole picture is the sum of its measured parts: text, as many network calls as
+the settings ask for, decoding.
 
 `openvino` is Nonette with the accelerator of that name. `openvino-bare` is what anyone could write
 with OpenVINO alone: diffusers' UNet, laid out for fixed shapes, and a loop of nothing but its calls
@@ -57,6 +58,7 @@ from nonette.cli import _habits
 from nonette.models.clip import TextEncoder
 from nonette.models.kl_autoencoder import AutoencoderKL
 from nonette.models.unet import UNet
+from nonette.nn import device as hardware
 from nonette.nn import openvino
 from nonette.pipelines._steps import Job
 from nonette.pipelines.stable_diffusion import StableDiffusion
@@ -138,7 +140,15 @@ class Plain(nn.Module):
         return self.unet(x, time, context, return_dict=False)[0]
 
 
-SYSTEMS = ("diffusers", "nonette", "openvino", "openvino-bare", "nonette-deep", "cpp")
+SYSTEMS = (
+    "diffusers",
+    "nonette",
+    "openvino",
+    "openvino-bare",
+    "nonette-deep",
+    "diffusers-float32",
+    "cpp",
+)
 OURS = ("nonette", "openvino", "nonette-deep")
 DEEP_EVERY = 2
 
@@ -186,11 +196,15 @@ def run(system: str, num_steps: int, threads: int) -> dict[str, Any]:
 def measured(system: str, num_steps: int) -> dict[str, Any]:
     """The times of a picture's parts; of ours also how far the network is from theirs."""
     theirs = reference()
-    if system == "diffusers":
+    if system.startswith("diffusers"):
+        if system == "diffusers-float32":
+            theirs.to(torch.float32)
         for part in (theirs.unet, theirs.vae):
             part.to(memory_format=torch.channels_last)
         return rounded(their_parts(theirs, num_steps))
+    dtype = picked(theirs)
     if system == "openvino-bare":
+        theirs.to(dtype)
         steps = {batch: bare_step(theirs.unet, num_steps, batch) for batch in (1, 2)}
         nothing = Seconds(0.0, 0.0)
         parts = Parts(nothing, least(steps.values()), nothing)
@@ -198,14 +212,14 @@ def measured(system: str, num_steps: int) -> dict[str, Any]:
         return rounded(parts) | each
     if system == "cpp":
         return rounded(cpp_parts(theirs, num_steps))
-    ours = pipeline(theirs)
+    ours = pipeline(theirs, dtype)
     if system == "openvino":
         ours.accelerate()
     else:
         ours.hurry()
     if system == "nonette-deep":
         ours.denoiser.deep_every = DEEP_EVERY  # type: ignore[union-attr]
-    apart = {"difference": difference(theirs, ours)}
+    apart = {"type": openvino.TYPES[dtype], "difference": difference(theirs, ours, dtype=dtype)}
     del theirs
     return rounded(our_parts(ours, num_steps)) | apart
 
@@ -272,7 +286,16 @@ def filled(network: nn.Module) -> Any:
     return network
 
 
-def pipeline(theirs: diffusers.StableDiffusionPipeline) -> StableDiffusion:
+def picked(theirs: diffusers.StableDiffusionPipeline) -> torch.dtype:
+    """The type that Nonette draws this model in on this processor."""
+    parts = (theirs.unet, theirs.vae, theirs.text_encoder)
+    count = sum(one.numel() for part in parts for one in part.parameters())
+    return hardware.pick_dtype(torch.device("cpu"), count)
+
+
+def pipeline(
+    theirs: diffusers.StableDiffusionPipeline, dtype: torch.dtype = torch.bfloat16
+) -> StableDiffusion:
     """Ours with the same weights, as importing gives it."""
     text = _clip.text_config(
         theirs.text_encoder.config.to_diff_dict(), "config.json", has_projection=False, reads="last"
@@ -282,11 +305,11 @@ def pipeline(theirs: diffusers.StableDiffusionPipeline) -> StableDiffusion:
     autoencoder = stable_diffusion.autoencoder_config(config_of(theirs.vae))
     scheduler = {**theirs.scheduler.config, "_class_name": "PNDMScheduler"}
     return StableDiffusion(
-        denoiser=taken(theirs.unet.state_dict(), UNet, unet, stable_diffusion.UNET),
+        denoiser=taken(theirs.unet.state_dict(), UNet, unet, stable_diffusion.UNET).to(dtype),
         autoencoder=taken(
             theirs.vae.state_dict(), AutoencoderKL, autoencoder, stable_diffusion.AUTOENCODER
-        ),
-        text_encoder=taken(tower, TextEncoder, text, _clip.TEXT),
+        ).to(dtype),
+        text_encoder=taken(tower, TextEncoder, text, _clip.TEXT).to(dtype),
         tokenizer=Letters(),
         settings={
             "diffusion": stable_diffusion.read_scheduler(scheduler, is_consistent=False),
@@ -312,13 +335,19 @@ def taken(state: dict[str, Tensor], kind: Any, config: Any, patterns: Any) -> An
 
 
 def difference(
-    theirs: diffusers.StableDiffusionPipeline, ours: StableDiffusion, device: str = "cpu"
+    theirs: diffusers.StableDiffusionPipeline,
+    ours: StableDiffusion,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.bfloat16,
 ) -> float:
     """Of the networks' answers to the same, as a share of their length: both round as they go."""
     x, context = torch.randn(1, 4, SIDE, SIDE), torch.randn(1, 77, 768)
-    asked = tuple(one.to(device) for one in (x.bfloat16(), torch.tensor([500]), context.bfloat16()))
-    wanted = theirs.unet(*asked).sample.float()
-    got = ours.denoiser.unet(*asked).float()  # type: ignore[attr-defined]
+
+    def asked(kind: torch.dtype) -> tuple[Tensor, ...]:
+        return tuple(one.to(device) for one in (x.to(kind), torch.tensor([500]), context.to(kind)))
+
+    wanted = theirs.unet(*asked(theirs.unet.dtype)).sample.float()
+    got = ours.denoiser.unet(*asked(dtype)).float()  # type: ignore[attr-defined]
     return round(float((got - wanted).norm() / wanted.norm()), 4)
 
 
@@ -326,7 +355,7 @@ def their_parts(theirs: diffusers.StableDiffusionPipeline, num_steps: int) -> Pa
     """Their pipeline, up to the latents, and its decoder."""
     ids = torch.randint(49406, (2, 77))
     text = timed(lambda: theirs.text_encoder(ids))
-    states = torch.randn(2, 1, 77, 768).bfloat16()
+    states = torch.randn(2, 1, 77, 768).to(theirs.unet.dtype)
     marks = [now()]
 
     def on_step(_: Any, __: int, ___: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -349,9 +378,10 @@ def their_parts(theirs: diffusers.StableDiffusionPipeline, num_steps: int) -> Pa
 def bare_step(unet: nn.Module, num_steps: int, batch: int) -> Seconds:
     """Of a loop of OpenVINO's calls and guidance alone, for a prompt and a negative one."""
     x, time, context = torch.zeros(2, 4, 8, 8), torch.zeros(2), torch.zeros(2, 77, 768)
-    model, kept = openvino.converted(Plain(unet), (x.bfloat16(), time, context.bfloat16()))
+    model, kept = openvino.converted(Plain(unet), (x.to(unet.dtype), time, context.to(unet.dtype)))
     shapes = [[batch, 4, SIDE, SIDE], [batch], [batch, 77, 768]]
-    compiled = openvino.compiled_for_cpu(model, shapes, "bf16", ENABLE_CPU_PINNING=True)
+    kind = openvino.TYPES[unet.dtype]
+    compiled = openvino.compiled_for_cpu(model, shapes, kind, ENABLE_CPU_PINNING=True)
     request = compiled.create_infer_request()
     numbers = np.random.default_rng(0)
     latents = numbers.standard_normal((1, 4, SIDE, SIDE), dtype=np.float32)

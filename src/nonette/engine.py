@@ -201,7 +201,8 @@ class LocalEngine:
 
     def _assembled(self, loaded: Collection[str]) -> Any:
         """The system with these of its networks, and in place of the others what they look like."""
-        checkpoint, dtype = self.checkpoint, hardware.pick_dtype(self.device)
+        checkpoint = self.checkpoint
+        dtype = hardware.pick_dtype(self.device, checkpoint.num_parameters)
         networks = {
             part: checkpoint.network(part, dtype).to(self.device)
             if part in loaded

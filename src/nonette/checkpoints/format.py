@@ -30,6 +30,7 @@ import tempfile
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,16 @@ class Checkpoint:
         """The text of `card.md`; "" where there is none."""
         path = self.folder / "card.md"
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+    @cached_property
+    def num_parameters(self) -> int:
+        """Of all networks together; their weights are not read for it.
+
+        Raises:
+            CheckpointError: A config is none that a network can be made of.
+        """
+        networks = map(self.skeleton, self.manifest.networks)
+        return sum(one.numel() for network in networks for one in network.parameters())
 
     def config(self, part: str) -> Any:
         """The config of one network as its own dataclass, without building the network.

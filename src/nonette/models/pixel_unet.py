@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from nonette.core.errors import InputError
 from nonette.nn.attention import attention
+from nonette.nn.doubling import DoublingConv
 from nonette.nn.embeddings import sinusoids
 
 TIME_EXPANSION = 4  # T is so many times the channels of the first level
@@ -256,7 +257,7 @@ class PixelUNet(nn.Module):
         noise_level: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
         """The time with whatever is one vector added, and the text as attention wants it."""
-        config, dtype = self.config, self.conv_in.weight.dtype
+        config, dtype = self.config, self.norm_out.weight.dtype
         time = self.time(sinusoids(timesteps, config.channels[0]).to(dtype))  # (B, T)
         if config.told == "vector":
             assert vector is not None, "this network wants a vector"
@@ -386,7 +387,10 @@ class ResBlock(nn.Module):
         self.config = config
         self.resample = resample
         self.norm_1 = nn.GroupNorm(config.num_groups, before)
-        self.conv_1 = nn.Conv2d(before, width, 3, padding=1)
+        doubles = resample == "up"
+        self.conv_1 = (
+            DoublingConv(before, width) if doubles else nn.Conv2d(before, width, 3, padding=1)
+        )
         self.time = nn.Linear(config.time_width, 2 * width if config.scales_with_time else width)
         self.norm_2 = nn.GroupNorm(config.num_groups, width)
         self.conv_2 = nn.Conv2d(width, width, 3, padding=1)
@@ -400,8 +404,7 @@ class ResBlock(nn.Module):
             x, h = F.avg_pool2d(x, 2), F.avg_pool2d(h, 2)
         if self.resample == "up":
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-            h = F.interpolate(h, scale_factor=2.0, mode="nearest")
-        h = self.conv_1(h)
+        h = self.conv_1(h)  # which doubles, too, where it has to
         told = self.time(time if config.is_time_activated_once else _activate(time, config))
         if config.scales_with_time:
             scale, shift = told[:, :, None, None].chunk(2, dim=1)  # (B, width, 1, 1) each

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from nonette.diffusion.denoisers import Denoise, Network, clipped
 from nonette.diffusion.multistep import by_name
 from nonette.diffusion.paths import Path, path_of
 from nonette.diffusion.samplers import OnStep, ShouldStop
 from nonette.models.pixel_unet import PixelUNet
+from nonette.nn import packed
 from nonette.pipelines._steps import Candidate, Job, Meter, to_uint8
 from nonette.pipelines._walks import (
     NOBODY,
@@ -73,7 +74,7 @@ def pixel_network(
         joined: Read beside the noisy picture, (R, C, h, w).
         noise_level: (R,).
     """
-    dtype = unet.conv_in.weight.dtype
+    dtype = unet.norm_out.weight.dtype
     told = {
         "mask": mask,
         "vector": None if vector is None else vector.to(dtype),
@@ -223,6 +224,17 @@ class Cascade:
             self.upsampler = Upsampler(upsampler, settings.get("upsampler", {}), last)
         self.walk(NOBODY)  # refuses settings that cannot be drawn with
 
+    def hurry(self, *networks: nn.Module | None) -> None:
+        """Lay out the weights of the system's own networks and the upsampler's for the CPU.
+
+        They cannot learn any more. On other devices, and without oneDNN, this does nothing.
+        """
+        if self.upsampler is not None:
+            networks += self.upsampler.unet, self.upsampler.last
+        for network in networks:
+            if network is not None and packed.can_pack() and device_of(network).type == "cpu":
+                packed.pack(network)
+
     @property
     def native_size(self) -> tuple[int, int]:
         """Width and height of every picture, in pixels."""
@@ -312,6 +324,11 @@ class Cascade:
     def _show(self, x0: Tensor) -> np.ndarray:
         """Previews (N, H, W, 3) of what the first stage sees, (N, 3, h, w)."""
         return to_uint8(F.interpolate(x0, self.native_size, mode="nearest"))
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network is; packed layers' weights are no parameters, but there are always norms."""
+    return next(network.parameters()).device
 
 
 def check_unet(name: str, unet: PixelUNet, size: int, *, in_channels: int) -> None:

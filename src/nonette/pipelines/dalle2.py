@@ -35,7 +35,14 @@ from nonette.diffusion.multistep import by_name
 from nonette.models.clip import ImageEncoder, TextEncoder
 from nonette.models.pixel_unet import PixelUNet
 from nonette.models.unclip import Prior, TextProjection
-from nonette.pipelines._cascade import PIXELS, Cascade, check_unet, pixel_network, pixel_path
+from nonette.pipelines._cascade import (
+    PIXELS,
+    Cascade,
+    check_unet,
+    device_of,
+    pixel_network,
+    pixel_path,
+)
 from nonette.pipelines._steps import Candidate, Job, Meter, generator
 from nonette.pipelines._walks import (
     NOBODY,
@@ -149,6 +156,10 @@ class Dalle2:
         self.prior_walk = walk_of(NOBODY, self.prior_path, self.prior_settings, 1.0)
         self.cascade = Cascade(settings, upsampler, last_upsampler)
         self._check_fit()
+
+    def hurry(self) -> None:
+        """Make the networks that draw ready to do so here, where they stay; they learn no more."""
+        self.cascade.hurry(self.prior, self.decoder)
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -386,7 +397,7 @@ class Dalle2:
         check_unet("decoder", self.decoder, self.cascade.size, in_channels=PIXELS)
 
     def _device(self) -> torch.device:
-        return self.decoder.conv_in.weight.device
+        return device_of(self.decoder)
 
 
 def words_of(ids: Tensor, end_token: int) -> Tensor:

@@ -30,7 +30,7 @@ from nonette.diffusion import guidance
 from nonette.diffusion.denoisers import Denoise, dynamically_clipped
 from nonette.models.pixel_unet import PixelUNet
 from nonette.models.t5 import T5Encoder
-from nonette.pipelines._cascade import PIXELS, Cascade, check_unet, pixel_network
+from nonette.pipelines._cascade import PIXELS, Cascade, check_unet, device_of, pixel_network
 from nonette.pipelines._steps import Candidate, Job, Meter
 from nonette.pipelines._walks import (
     NOBODY,
@@ -109,6 +109,10 @@ class Imagen:
         self.text_length = int(settings.get("text_length", TEXT_LENGTH))
         self.cascade = Cascade(settings, upsampler)
         self._check_fit()
+
+    def hurry(self) -> None:
+        """Make the networks that draw ready to do so here, where they stay; they learn no more."""
+        self.cascade.hurry(self.denoiser)
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -246,4 +250,4 @@ class Imagen:
         check_unet("denoiser", self.denoiser, self.cascade.size, in_channels=PIXELS)
 
     def _device(self) -> torch.device:
-        return self.denoiser.conv_in.weight.device
+        return device_of(self.denoiser)

@@ -81,6 +81,7 @@ def test_a_network_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert not again.training
     assert not any(parameter.requires_grad for parameter in again.parameters())
     assert checkpoint.config("vqgan") == TINY
+    assert checkpoint.num_parameters == sum(one.numel() for one in network.parameters())
     assert (checkpoint.name, checkpoint.system, checkpoint.settings) == (
         "tiny",
         "dalle_mini",

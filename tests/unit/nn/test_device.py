@@ -12,6 +12,15 @@ from nonette.nn import device
 from nonette.nn.device import compiled, default_threads, pick_device, pick_dtype, threads
 
 
+def pretend(monkeypatch: pytest.MonkeyPatch, name: str, *, has_amx: bool) -> None:
+    """A processor with AVX512-BF16 that nothing is forbidden on."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": name})
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+
+
 def test_threads_are_set_inside_and_restored_even_after_an_error() -> None:
     before = torch.get_num_threads()
     with pytest.raises(RuntimeError, match="no"), threads(before + 1):
@@ -39,9 +48,7 @@ def test_bfloat16_is_left_alone_where_it_is_forbidden_or_absent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cpu = torch.device("cpu")
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    pretend(monkeypatch, "AMD EPYC", has_amx=False)
     assert pick_dtype(cpu) == torch.bfloat16
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     assert pick_dtype(cpu) == torch.float32
@@ -51,6 +58,21 @@ def test_bfloat16_is_left_alone_where_it_is_forbidden_or_absent(
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     assert pick_dtype(cpu) == torch.float32
+
+
+def test_bfloat16_is_left_to_large_models_where_it_is_slower_than_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu, small, large = torch.device("cpu"), 1_000_000_000, 3_000_000_000
+    pretend(monkeypatch, "Intel Xeon", has_amx=False)
+    assert pick_dtype(cpu, small) == torch.float32
+    assert pick_dtype(cpu, large) == torch.bfloat16
+    for name, has_amx in (("Intel Xeon", True), ("AMD EPYC", False)):
+        pretend(monkeypatch, name, has_amx=has_amx)
+        assert pick_dtype(cpu, small) == torch.bfloat16
+    pretend(monkeypatch, "Intel Xeon", has_amx=True)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+    assert pick_dtype(cpu, small) == torch.float32
 
 
 def test_amx_is_not_used_where_it_is_forbidden_or_absent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from nonette.models.clip import (
 from nonette.models.pixel_unet import KARLO_DECODER, KARLO_UPSAMPLER, PixelUNet
 from nonette.models.t5 import T5Config, T5Encoder
 from nonette.models.unclip import Prior, PriorConfig, TextProjection, TextProjectionConfig
+from nonette.nn import packed
 from nonette.pipelines._steps import Job
 from nonette.pipelines.dalle2 import Dalle2, slerp, words_of
 from nonette.pipelines.imagen import Imagen
@@ -203,6 +204,22 @@ def test_pictures_differ_and_are_the_same_in_any_company(kind: str) -> None:
     assert same(drawn[2], four), "with strangers"
     for stranger, pictures in zip(strangers, (*drawn[:2], *drawn[3:]), strict=True):
         assert same(system([stranger])[0], pictures)
+
+
+@pytest.mark.skipif(not packed.can_pack(), reason="torch was built without oneDNN")
+@pytest.mark.parametrize("kind", KINDS)
+def test_hurrying_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_company(
+    kind: str,
+) -> None:
+    system = build(kind)
+    system.hurry()
+    (four,) = system([CAT])
+    assert apart(four, make(kind)([CAT])[0]) <= 1
+    assert same(
+        system([Job(prompt="zebras", seeds=(7, 100)), one(CAT, seeds=SEEDS[1:])])[1], four[1:]
+    )
+    edit = one(CAT, task="edit", source=SOURCE, mask=HALF)
+    assert apart(system([edit])[0], make(kind)([edit])[0]) <= 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
