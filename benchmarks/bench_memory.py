@@ -1,14 +1,15 @@
 """How much memory a drawing takes at its peak, in a process that does nothing else.
 
-    python benchmarks/bench_memory.py                    both
+    python benchmarks/bench_memory.py                    all three
     python benchmarks/bench_memory.py --only sd-1.5      one picture of 512×512, one guided step
     python benchmarks/bench_memory.py --only sd-1.5 --device openvino
     python benchmarks/bench_memory.py --only dalle-mega  one picture, all 256 codes
+    python benchmarks/bench_memory.py --only karlo       one picture, one step of each network
 
 A model of the published size with random weights in float16, as published, is written into a
-temporary folder (2 and 5 GiB); then `nonette draw` starts anew and its peak resident memory is what
-the kernel (Linux) counted, mapped files included. Steps beyond the first take nothing more. Weights
-do not matter to memory; the type that they are drawn in does: bfloat16 where the processor
+temporary folder (2, 5 and 7 GiB); then `nonette draw` starts anew and its peak resident memory is
+what the kernel (Linux) counted, mapped files included. Steps beyond the first take nothing more.
+Weights do not matter to memory; the type that they are drawn in does: bfloat16 where the processor
 multiplies it.
 """
 
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ from nonette.checkpoints.tensors import skeleton
 from nonette.models.bart import MEGA, Bart
 from nonette.models.clip import VIT_L_14, TextEncoder, TextEncoderConfig
 from nonette.models.kl_autoencoder import STABLE_DIFFUSION, AutoencoderKL
+from nonette.models.pixel_unet import KARLO_DECODER, KARLO_UPSAMPLER, PixelUNet
+from nonette.models.unclip import KARLO_PRIOR, KARLO_TEXT_PROJECTION, Prior, TextProjection
 from nonette.models.unet import STABLE_DIFFUSION_1, UNet
 from nonette.models.vqgan import F16_16384, VQGAN
 from nonette.nn import device
@@ -46,7 +50,7 @@ from nonette.text.published import (
     clip_tokenizer,
 )
 
-LIMITS = {"sd-1.5": 6, "dalle-mega": 8}  # GiB that each is to stay within
+LIMITS = {"sd-1.5": 6, "dalle-mega": 8, "karlo": 5}  # GiB that each is to stay within
 CHILD = """
 import sys
 from nonette.cli.main import main
@@ -78,7 +82,7 @@ def measured(model: str, threads: int, device_name: str) -> dict[str, Any]:
         words = ["draw", "a red cat", "-n", "1", "--candidates", "1", "--seed", "1", "--no-rank"]
         words += ["--model", str(folder), "--threads", str(threads)]
         words += ["--device", device_name, "-o", str(Path(scratch) / "cat.png")]
-        words += ["--steps", "1"] if model == "sd-1.5" else []
+        words += [] if model == "dalle-mega" else ["--steps", "1"]
         start = time.perf_counter()
         peak = peak_of(words, threads)
         seconds = time.perf_counter() - start
@@ -119,6 +123,20 @@ def write(folder: Path, model: str) -> None:
         }
         diffusion = read_scheduler(FIRST_SCHEDULER, is_consistent=False)
         settings = {"diffusion": diffusion, "size": 512, "guidance": 7.5, "num_seats": 1}
+        tokenizer = clip_tokenizer(*words(CLIP_START, CLIP_END), CLIP_END)
+    elif model == "karlo":
+        system = "dalle2"
+        text = replace(TEXT, embedding_size=KARLO_PRIOR.embedding_size)
+        networks = {
+            "prior": ("prior", Prior, KARLO_PRIOR),
+            "text_projection": ("text_projection", TextProjection, KARLO_TEXT_PROJECTION),
+            "text_encoder": ("clip_text", TextEncoder, text),
+            "decoder": ("pixel_unet", PixelUNet, KARLO_DECODER),
+            "upsampler": ("pixel_unet", PixelUNet, KARLO_UPSAMPLER),
+            "last_upsampler": ("pixel_unet", PixelUNet, KARLO_UPSAMPLER),
+        }
+        few = {"prior": {"steps": 1}, "upsampler": {"steps": 2}}
+        settings = {"guidance": 8.0, "candidates": 1, "num_seats": 1, **few}
         tokenizer = clip_tokenizer(*words(CLIP_START, CLIP_END), CLIP_END)
     else:
         system = "dalle_mini"

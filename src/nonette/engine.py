@@ -53,7 +53,7 @@ from nonette.models.upsampler import Upsampler
 from nonette.nn import device as hardware
 from nonette.nn import openvino
 from nonette.pipelines import _frame, _upsample
-from nonette.pipelines._steps import Job, Meter
+from nonette.pipelines._steps import Meter
 from nonette.pipelines.rerank import rerank
 from nonette.provenance.notebook import ShownDrawing, show
 
@@ -185,7 +185,11 @@ class LocalEngine:
     @cached_property
     def _pipeline(self) -> Any:
         """The system with its networks, ready to draw; without readers that are let go."""
-        pipeline = self._assembled(self.checkpoint.manifest.networks.keys() - self.readers)
+        stages = getattr(self._system, "stages", {}) if self.readers else {}
+        late = self.readers | stages.keys()
+        pipeline = self._assembled(self.checkpoint.manifest.networks.keys() - late)
+        if stages:
+            pipeline.load = self._network
         if self.is_accelerated:
             pipeline.accelerate()
         elif hasattr(pipeline, "hurry"):  # a layout of weights that suits drawing and nothing else
@@ -202,11 +206,8 @@ class LocalEngine:
     def _assembled(self, loaded: Collection[str]) -> Any:
         """The system with these of its networks, and in place of the others what they look like."""
         checkpoint = self.checkpoint
-        dtype = hardware.pick_dtype(self.device, checkpoint.num_parameters)
         networks = {
-            part: checkpoint.network(part, dtype).to(self.device)
-            if part in loaded
-            else checkpoint.skeleton(part)
+            part: self._network(part) if part in loaded else checkpoint.skeleton(part)
             for part in checkpoint.manifest.networks
         }
         reads_words = checkpoint.settings.get("reads") != "pictures"
@@ -215,6 +216,11 @@ class LocalEngine:
             return self._system(**networks, tokenizer=tokenizer, settings=checkpoint.settings)
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"{checkpoint.folder}: its parts do not fit: {error}") from error
+
+    def _network(self, part: str) -> Any:
+        """One of the model's networks with its weights, where and in what it draws."""
+        dtype = hardware.pick_dtype(self.device, self.checkpoint.num_parameters)
+        return self.checkpoint.network(part, dtype).to(self.device)
 
     @cached_property
     def _ranker(self) -> tuple[Any, Any] | None:
@@ -288,7 +294,7 @@ class LocalEngine:
     ) -> list[np.ndarray]:
         """The candidates of every wish, uint8 (N, H, W, 3), in the order of seeds."""
         drawable = [wish for wish in wishes if wish.task != "enlarge"]
-        jobs = [_job(wish, self._system.knobs, self._native_size) for wish in drawable]
+        jobs = [_frame.job_of(wish, self._system.knobs, self._native_size) for wish in drawable]
         if jobs:
             more: dict[str, Any] = {"preview_every": self.preview_every}
             if self.readers:
@@ -472,26 +478,6 @@ def _who_can(task: Task, name: str, system: Any) -> str:
                 able.append(other)
     can = " and ".join(_tasks(system))
     return f"{name} can only {can}; models that can {task}: {', '.join(able)}"
-
-
-def _job(wish: Request, knobs: Sequence[str], native: tuple[int, int]) -> Job:
-    """The wish as the pipeline takes it: every candidate with its seed, pictures at its size."""
-    fields = {knob: getattr(wish, knob) for knob in (*knobs, "strength", "mix", "second_prompt")}
-    if wish.task in ("edit", "extend"):
-        fields["task"] = "edit"
-        fields["source"], fields["mask"] = _frame.seen(wish, native)
-    elif wish.source is not None:
-        fields["source"] = _frame.fitted(wish.source, native)
-    if wish.second_source is not None:
-        fields["second_source"] = _frame.fitted(wish.second_source, native)
-    assert wish.candidates is not None
-    return Job(
-        **{"task": wish.task}
-        | {field: value for field, value in fields.items() if value is not None},
-        prompt=wish.prompt,
-        negative_prompt=wish.negative_prompt,
-        seeds=tuple(range(wish.seed, wish.seed + wish.candidates)),
-    )
 
 
 def _source(wish: Request) -> np.ndarray:

@@ -10,8 +10,8 @@ from nonette.core import registry
 MOST_LINES = 60
 VERSES = {
     "stable_diffusion": "# Draw latents, one group after another.",
-    "dalle2": "# Imagine and draw pixels, one group after another.",
-    "imagen": "# Draw pixels, one group after another.",
+    "dalle2": "# Imagine and draw small, one group after another, then enlarge.",
+    "imagen": "# Draw small, one group after another, then enlarge.",
 }
 
 
@@ -36,6 +36,7 @@ def test_the_three_of_diffusion_say_the_same_in_the_same_order(name):
         "# Paint pictures, one at a time.",
     ]
     calls = re.findall(r"self\.(?:cascade\.|denoiser\.)?_?(\w+)\(", "\n".join(lines_of(name)))
-    told = [call for call in calls if call != "num_steps"]
+    told = [call for call in calls if call not in ("num_steps", "at_hand")]
     imagines = ["imagine"] if name == "dalle2" else []
-    assert told == ["walk", "read", "look", *imagines, "draw", "paint"]
+    enlarges = [] if name == "stable_diffusion" else ["enlarge"]
+    assert told == ["walk", "read", "look", *imagines, "draw", *enlarges, "paint"]

@@ -12,19 +12,18 @@ forgives what the first stage got wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from nonette.diffusion.denoisers import Denoise, Network, clipped
 from nonette.diffusion.multistep import by_name
 from nonette.diffusion.paths import Path, path_of
 from nonette.diffusion.samplers import OnStep, ShouldStop
 from nonette.models.pixel_unet import PixelUNet
-from nonette.nn import packed
 from nonette.pipelines._steps import Candidate, Job, Meter, to_uint8
 from nonette.pipelines._walks import (
     NOBODY,
@@ -197,6 +196,13 @@ class Upsampler:
         return lambda x, sigma: last(x, sigma) if sigma <= grid[-2] else first(x, sigma)
 
 
+class Small(NamedTuple):
+    """What the first stage made of a group: pixels (R, 3, h, w), and each row's later numbers."""
+
+    pixels: Tensor
+    generators: Sequence[torch.Generator]
+
+
 class Cascade:
     """The first stage, whose denoiser the system makes, and the upsampler where there is one.
 
@@ -223,17 +229,6 @@ class Cascade:
         if upsampler is not None:
             self.upsampler = Upsampler(upsampler, settings.get("upsampler", {}), last)
         self.walk(NOBODY)  # refuses settings that cannot be drawn with
-
-    def hurry(self, *networks: nn.Module | None) -> None:
-        """Lay out the weights of the system's own networks and the upsampler's for the CPU.
-
-        They cannot learn any more. On other devices, and without oneDNN, this does nothing.
-        """
-        if self.upsampler is not None:
-            networks += self.upsampler.unet, self.upsampler.last
-        for network in networks:
-            if network is not None and packed.can_pack() and device_of(network).type == "cpu":
-                packed.pack(network)
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -271,9 +266,8 @@ class Cascade:
         mask: Tensor,
         meter: Meter,
         preview_every: int,
-        context: Tensor | None = None,
-    ) -> Tensor:
-        """The pixels of one group, (R, 3, H, W), through all stages.
+    ) -> Small:
+        """What the first stage draws of one group.
 
         Args:
             denoise: The first stage's, guided, of (R, 3, h, w).
@@ -284,7 +278,6 @@ class Cascade:
             mask: (R, 1, H, W).
             meter: Told after every step.
             preview_every: Steps between previews; 0 for none.
-            context: States of the texts, for an upsampler that reads any, (R, L, D).
 
         Raises:
             Stopped: The meter's `should_stop` said so.
@@ -303,11 +296,33 @@ class Cascade:
         drawn = by_name(walk.sampler)(
             denoise, x, grid, generators, on_step=on_step, should_stop=meter.should_stop
         )
+        return Small(drawn, generators)
+
+    def enlarge(
+        self,
+        small: Small,
+        source: Tensor,
+        mask: Tensor,
+        meter: Meter,
+        context: Tensor | None = None,
+    ) -> Tensor:
+        """The pixels of one group, (R, 3, H, W).
+
+        Args:
+            small: What the first stage drew.
+            source: As `look` gives it, (R, 3, H, W).
+            mask: (R, 1, H, W).
+            meter: Told after every step.
+            context: States of the texts, for an upsampler that reads any, (R, L, D).
+
+        Raises:
+            Stopped: The meter's `should_stop` said so.
+        """
         if self.upsampler is None:
-            return drawn
+            return small.pixels
         return self.upsampler(
-            drawn,
-            generators,
+            small.pixels,
+            small.generators,
             source,
             mask,
             context,
@@ -324,11 +339,6 @@ class Cascade:
     def _show(self, x0: Tensor) -> np.ndarray:
         """Previews (N, H, W, 3) of what the first stage sees, (N, 3, h, w)."""
         return to_uint8(F.interpolate(x0, self.native_size, mode="nearest"))
-
-
-def device_of(network: nn.Module) -> torch.device:
-    """Where a network is; packed layers' weights are no parameters, but there are always norms."""
-    return next(network.parameters()).device
 
 
 def check_unet(name: str, unet: PixelUNet, size: int, *, in_channels: int) -> None:

@@ -9,7 +9,7 @@ the mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from PIL import Image
 from nonette.core import seams
 from nonette.core.sizes import resized
 from nonette.core.types import Request
+from nonette.pipelines._steps import Job
 
 Resize = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 """A picture, uint8 (H, W, 3), at another width and height."""
@@ -73,6 +74,32 @@ class Window:
         part = whole[top - self.top : bottom - self.top, left - self.left : right - self.left]
         pasted[here] = seams.blended(picture[here], part, shares[here])
         return pasted
+
+
+def job_of(wish: Request, knobs: Sequence[str], native: tuple[int, int]) -> Job:
+    """A request as a system takes it: a seed a candidate, and pictures at its own size.
+
+    Args:
+        wish: With nothing left open.
+        knobs: The fields of a request that the system takes as they are.
+        native: Width and height that it draws.
+    """
+    fields = {knob: getattr(wish, knob) for knob in (*knobs, "strength", "mix", "second_prompt")}
+    if wish.task in ("edit", "extend"):
+        fields["task"] = "edit"
+        fields["source"], fields["mask"] = seen(wish, native)
+    elif wish.source is not None:
+        fields["source"] = fitted(wish.source, native)
+    if wish.second_source is not None:
+        fields["second_source"] = fitted(wish.second_source, native)
+    assert wish.candidates is not None
+    return Job(
+        **{"task": wish.task}
+        | {field: value for field, value in fields.items() if value is not None},
+        prompt=wish.prompt,
+        negative_prompt=wish.negative_prompt,
+        seeds=tuple(range(wish.seed, wish.seed + wish.candidates)),
+    )
 
 
 def canvas(request: Request) -> tuple[np.ndarray, np.ndarray]:

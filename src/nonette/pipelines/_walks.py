@@ -101,6 +101,17 @@ def rows_of(jobs: Sequence[Job], group: Sequence[Candidate], num_seats: int) -> 
     return rows
 
 
+def placed(
+    groups: Sequence[tuple[Walk, Sequence[Candidate]]], drawn: Sequence[Tensor]
+) -> dict[tuple[int, int], Tensor]:
+    """What was drawn in each group's seats, (R, ...), by job and by place among its pictures."""
+    return {
+        (one.job, one.index): pixels[one.seat]
+        for (_, group), pixels in zip(groups, drawn, strict=True)
+        for one in group
+    }
+
+
 def texts_of(jobs: Sequence[Job]) -> list[str]:
     """Everything that is to be read, each text once: prompts, and what to draw away from."""
     seconds = {job.second_prompt for job in jobs if job.second_prompt is not None}

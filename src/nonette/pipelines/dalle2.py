@@ -35,14 +35,8 @@ from nonette.diffusion.multistep import by_name
 from nonette.models.clip import ImageEncoder, TextEncoder
 from nonette.models.pixel_unet import PixelUNet
 from nonette.models.unclip import Prior, TextProjection
-from nonette.pipelines._cascade import (
-    PIXELS,
-    Cascade,
-    check_unet,
-    device_of,
-    pixel_network,
-    pixel_path,
-)
+from nonette.pipelines._cascade import PIXELS, Cascade, Small, check_unet, pixel_network, pixel_path
+from nonette.pipelines._stages import Staged, device_of
 from nonette.pipelines._steps import Candidate, Job, Meter, generator
 from nonette.pipelines._walks import (
     NOBODY,
@@ -51,6 +45,7 @@ from nonette.pipelines._walks import (
     Walk,
     grouped,
     noise_of,
+    placed,
     rows_of,
     stacked,
     start,
@@ -107,7 +102,7 @@ class View(NamedTuple):
     is_given: Tensor
 
 
-class Dalle2:
+class Dalle2(Staged):
     """The system as one callable.
 
     Args:
@@ -131,6 +126,13 @@ class Dalle2:
 
     tasks: ClassVar[tuple[Task, ...]] = ("draw", "edit", "vary", "blend")
     knobs: ClassVar[tuple[str, ...]] = ("guidance", "steps", "sampler")
+    stages: ClassVar[Mapping[str, str]] = {
+        "image_encoder": "image_encoder",
+        "prior": "prior",
+        "decoder": "decoder",
+        "upsampler": "cascade.upsampler.unet",
+        "last_upsampler": "cascade.upsampler.last",
+    }
 
     def __init__(
         self,
@@ -156,10 +158,6 @@ class Dalle2:
         self.prior_walk = walk_of(NOBODY, self.prior_path, self.prior_settings, 1.0)
         self.cascade = Cascade(settings, upsampler, last_upsampler)
         self._check_fit()
-
-    def hurry(self) -> None:
-        """Make the networks that draw ready to do so here, where they stay; they learn no more."""
-        self.cascade.hurry(self.prior, self.decoder)
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -214,15 +212,21 @@ class Dalle2:
         memory = self.read(jobs) if memory is None else memory
 
         # Look at each picture to start from; empty seats have none.
-        views = [self._look(job) for job in (*jobs, NOBODY)]
+        with self.at_hand("image_encoder"):
+            views = [self._look(job) for job in (*jobs, NOBODY)]
 
-        # Imagine and draw pixels, one group after another.
-        pixels: dict[tuple[int, int], Tensor] = {}
-        for walk, group in groups:
-            rows = rows_of(jobs, group, self.num_seats)
-            imagined = self._imagine(rows, memory, views, meter)  # (R, E)
-            drawn = self._draw(walk, group, rows, memory, views, imagined, meter, preview_every)
-            pixels |= {(one.job, one.index): drawn[one.seat] for one in group}
+        # Imagine and draw small, one group after another, then enlarge.
+        rows = [rows_of(jobs, group, self.num_seats) for _, group in groups]
+        with self.at_hand("prior"):
+            imagined = [self._imagine(own, memory, views, meter) for own in rows]  # (R, E) each
+        with self.at_hand("decoder"):
+            small = [
+                self._draw(walk, group, own, memory, views, picture, meter, preview_every)
+                for (walk, group), own, picture in zip(groups, rows, imagined, strict=True)
+            ]
+        with self.at_hand("upsampler", "last_upsampler"):
+            drawn = [self._enlarge(*pair, views, meter) for pair in zip(small, rows, strict=True)]
+        pixels = placed(groups, drawn)
 
         # Paint pictures, one at a time.
         pictures: list[list[np.ndarray]] = [[] for _ in jobs]
@@ -344,13 +348,20 @@ class Dalle2:
         imagined: Tensor,
         meter: Meter,
         preview_every: int,
-    ) -> Tensor:
-        """The pixels of one group, a row a seat: (R, 3, H, W). Empty seats draw nothing."""
+    ) -> Small:
+        """One group in the decoder, a row a seat. Empty seats draw nothing."""
         view = stacked([views[row.place] for row in rows])
         denoise = self._guided(rows, memory, imagined)
         return self.cascade.draw(
             denoise, walk, group, rows, view.source, view.mask, meter, preview_every
         )
+
+    def _enlarge(
+        self, small: Small, rows: Sequence[Row], views: Sequence[View], meter: Meter
+    ) -> Tensor:
+        """The pixels of one group, a row a seat: (R, 3, H, W)."""
+        view = stacked([views[row.place] for row in rows])
+        return self.cascade.enlarge(small, view.source, view.mask, meter)
 
     def _guided(self, rows: Sequence[Row], memory: Mapping[str, Text], imagined: Tensor) -> Denoise:
         """The decoder of a group's rows with their embeddings, prompts and guidance."""
@@ -397,7 +408,7 @@ class Dalle2:
         check_unet("decoder", self.decoder, self.cascade.size, in_channels=PIXELS)
 
     def _device(self) -> torch.device:
-        return device_of(self.decoder)
+        return device_of(self.text_projection)
 
 
 def words_of(ids: Tensor, end_token: int) -> Tensor:

@@ -30,7 +30,8 @@ from nonette.diffusion import guidance
 from nonette.diffusion.denoisers import Denoise, dynamically_clipped
 from nonette.models.pixel_unet import PixelUNet
 from nonette.models.t5 import T5Encoder
-from nonette.pipelines._cascade import PIXELS, Cascade, check_unet, device_of, pixel_network
+from nonette.pipelines._cascade import PIXELS, Cascade, Small, check_unet, pixel_network
+from nonette.pipelines._stages import Staged, device_of
 from nonette.pipelines._steps import Candidate, Job, Meter
 from nonette.pipelines._walks import (
     NOBODY,
@@ -38,6 +39,7 @@ from nonette.pipelines._walks import (
     Row,
     Walk,
     grouped,
+    placed,
     rows_of,
     stacked,
     texts_of,
@@ -72,7 +74,7 @@ class View(NamedTuple):
     mask: Tensor
 
 
-class Imagen:
+class Imagen(Staged):
     """The system as one callable.
 
     Args:
@@ -92,6 +94,10 @@ class Imagen:
 
     tasks: ClassVar[tuple[Task, ...]] = ("draw", "edit", "vary")
     knobs: ClassVar[tuple[str, ...]] = ("guidance", "steps", "sampler")
+    stages: ClassVar[Mapping[str, str]] = {
+        "denoiser": "denoiser",
+        "upsampler": "cascade.upsampler.unet",
+    }
 
     def __init__(
         self,
@@ -109,10 +115,6 @@ class Imagen:
         self.text_length = int(settings.get("text_length", TEXT_LENGTH))
         self.cascade = Cascade(settings, upsampler)
         self._check_fit()
-
-    def hurry(self) -> None:
-        """Make the networks that draw ready to do so here, where they stay; they learn no more."""
-        self.cascade.hurry(self.denoiser)
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -166,14 +168,19 @@ class Imagen:
         memory = self.read(jobs) if memory is None else memory
 
         # Look at each picture to start from; empty seats have none.
-        views = [self._look(job) for job in (*jobs, NOBODY)]
+        views = [self._look(job, memory[""].device) for job in (*jobs, NOBODY)]
 
-        # Draw pixels, one group after another.
-        pixels: dict[tuple[int, int], Tensor] = {}
-        for walk, group in groups:
-            rows = rows_of(jobs, group, self.num_seats)
-            drawn = self._draw(walk, group, rows, memory, views, meter, preview_every)
-            pixels |= {(one.job, one.index): drawn[one.seat] for one in group}
+        # Draw small, one group after another, then enlarge.
+        rows = [rows_of(jobs, group, self.num_seats) for _, group in groups]
+        with self.at_hand("denoiser"):
+            small = [
+                self._draw(walk, group, own, memory, views, meter, preview_every)
+                for (walk, group), own in zip(groups, rows, strict=True)
+            ]
+        with self.at_hand("upsampler"):
+            pairs = zip(small, rows, strict=True)
+            drawn = [self._enlarge(*pair, memory, views, meter) for pair in pairs]
+        pixels = placed(groups, drawn)
 
         # Paint pictures, one at a time.
         pictures: list[list[np.ndarray]] = [[] for _ in jobs]
@@ -191,9 +198,9 @@ class Imagen:
         device = next(self.text_encoder.parameters()).device
         return self.text_encoder(torch.tensor([ids], device=device), is_word.to(device))
 
-    def _look(self, job: Job) -> View:
+    def _look(self, job: Job, device: torch.device) -> View:
         """The job's pictures as pixels."""
-        return View(*self.cascade.look(job, self._device()))
+        return View(*self.cascade.look(job, device))
 
     def _draw(
         self,
@@ -204,8 +211,8 @@ class Imagen:
         views: Sequence[View],
         meter: Meter,
         preview_every: int,
-    ) -> Tensor:
-        """The pixels of one group, a row a seat: (R, 3, H, W). Empty seats draw nothing."""
+    ) -> Small:
+        """One group in the first stage, a row a seat. Empty seats draw nothing."""
         view = stacked([views[row.place] for row in rows])
         return self.cascade.draw(
             self._guided(rows, memory),
@@ -216,8 +223,20 @@ class Imagen:
             view.mask,
             meter,
             preview_every,
-            torch.cat([memory[row.job.prompt] for row in rows]),
         )
+
+    def _enlarge(
+        self,
+        small: Small,
+        rows: Sequence[Row],
+        memory: Mapping[str, Tensor],
+        views: Sequence[View],
+        meter: Meter,
+    ) -> Tensor:
+        """The pixels of one group, a row a seat: (R, 3, H, W)."""
+        view = stacked([views[row.place] for row in rows])
+        context = torch.cat([memory[row.job.prompt] for row in rows])
+        return self.cascade.enlarge(small, view.source, view.mask, meter, context)
 
     def _guided(self, rows: Sequence[Row], memory: Mapping[str, Tensor]) -> Denoise:
         """The first stage of a group's rows with their prompts and guidance, thresholded."""
@@ -231,7 +250,7 @@ class Imagen:
             guidance.classifier_free(
                 denoiser_of([row.job.prompt for row in rows]),
                 denoiser_of([row.job.negative_prompt for row in rows]),
-                torch.tensor(scale, device=self._device()),
+                torch.tensor(scale, device=device_of(self.denoiser)),
             ),
             float(self.settings.get("threshold", THRESHOLD)),
             float(self.settings.get("most_range", MOST_RANGE)),
@@ -248,6 +267,3 @@ class Imagen:
         if reads != text.width:
             raise ValueError(f"T5's states are {text.width} wide, but the first stage's {reads}")
         check_unet("denoiser", self.denoiser, self.cascade.size, in_channels=PIXELS)
-
-    def _device(self) -> torch.device:
-        return device_of(self.denoiser)

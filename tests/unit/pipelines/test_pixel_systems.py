@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import inspect
@@ -223,6 +224,33 @@ def test_hurrying_changes_nothing_but_rounding_and_keeps_the_bytes_in_any_compan
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_stages_may_have_their_networks_for_as_long_as_they_last_and_no_longer(kind: str) -> None:
+    system, loaded = build(kind), list[str]()
+    holders = {part: system._place(part) for part in system.stages}
+    whole = {part: getattr(*place, None) for part, place in holders.items()}
+    present = {part: network for part, network in whole.items() if network is not None}
+    for part in present:
+        setattr(*holders[part], copy.deepcopy(whole[part]).to("meta"))
+
+    def load(part: str) -> torch.nn.Module:
+        loaded.append(part)
+        return copy.deepcopy(present[part])
+
+    system.load = load
+    jobs = [CAT, one(CAT, task="vary", source=SOURCE, strength=0.5)]
+    wanted = build(kind)
+    wanted.hurry()
+    for found, expected in zip(system(jobs), wanted(jobs), strict=True):
+        assert same(found, expected)
+    assert loaded == list(present)
+    for part in present:
+        assert all(one.is_meta for one in getattr(*holders[part]).parameters()), part
+    with pytest.raises(Stopped):
+        system(jobs, None, lambda: len(loaded) > len(present))
+    assert all(one.is_meta for part in present for one in getattr(*holders[part]).parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_edit_gives_every_other_pixel_back_and_looks_at_it(kind: str) -> None:
     system = make(kind)
     job = one(CAT, task="edit", source=SOURCE, mask=HALF, seeds=SEEDS[:2])
@@ -291,8 +319,8 @@ def test_guidance_of_one_is_the_prompt_alone(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "phases"),
     [
-        ("karlo", ["imagining"] * 2 + ["drawing"] * 3 + ["enlarging"] * 2),
-        ("imagen", ["drawing"] * 3 + ["enlarging"] * 2),
+        ("karlo", ["imagining"] * 4 + ["drawing"] * 6 + ["enlarging"] * 4),
+        ("imagen", ["drawing"] * 6 + ["enlarging"] * 4),
     ],
 )
 def test_progress_counts_every_step_and_previews_change_nothing(
@@ -301,7 +329,7 @@ def test_progress_counts_every_step_and_previews_change_nothing(
     system, events = make(kind), list[Progress]()
     (drawn,) = system([CAT], events.append, preview_every=2)
     assert same(drawn, system([CAT])[0])
-    phases = phases * 2 + ["painting"] * 4
+    phases = [*phases, *["painting"] * 4]  # of two groups
     assert [event.phase for event in events] == phases
     assert [(event.done, event.total) for event in events] == [
         (i + 1, len(phases)) for i in range(len(phases))
