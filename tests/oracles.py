@@ -95,5 +95,7 @@ def draws_the_same_without_readers(checkpoint: Checkpoint) -> None:
     pipeline = freeing._pipeline
     assert is_gone == hasattr(pipeline, "lets_go")
     readers = getattr(pipeline.denoiser, "readers", None) if hasattr(pipeline, "denoiser") else None
-    for reader in readers or [pipeline.text_encoder]:
-        assert all(parameter.is_meta for parameter in reader.parameters())
+    places = [pipeline._place(part) for part in getattr(pipeline, "stages", ())]
+    staged = [getattr(*place, None) for place in places]
+    for part in (*(readers or [pipeline.text_encoder]), *filter(None, staged)):
+        assert all(parameter.is_meta for parameter in part.parameters())

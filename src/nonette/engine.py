@@ -184,7 +184,7 @@ class LocalEngine:
 
     @cached_property
     def _pipeline(self) -> Any:
-        """The system with its networks, ready to draw; without readers that are let go."""
+        """The system with its networks, ready to draw; without those that come and go."""
         stages = getattr(self._system, "stages", {}) if self.readers else {}
         late = self.readers | stages.keys()
         pipeline = self._assembled(self.checkpoint.manifest.networks.keys() - late)

@@ -77,5 +77,6 @@ def device_of(network: nn.Module) -> torch.device:
 
 
 def _pack(network: nn.Module | None) -> None:
+    """Lay out a network's weights where oneDNN can read them."""
     if network is not None and packed.can_pack() and device_of(network).type == "cpu":
         packed.pack(network)
