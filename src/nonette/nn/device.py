@@ -1,8 +1,8 @@
 """Where and how numbers are worked out: device, number type, threads.
 
-bfloat16 doubles the speed of matrix products on processors with AMX and on AMD's, halves it on
-Intel's that have AVX512-BF16 without AMX, as virtual machines may, and makes them several times
-slower on all others; float16 is never worth it on a CPU. Nothing here changes anything when
+bfloat16 doubles the speed of matrix products where the processor multiplies it in hardware, halves
+it on Intel's that have AMX but hide it, as virtual machines may, and makes them several times
+slower everywhere else; float16 is never worth it on a CPU. Nothing here changes anything when
 imported.
 """
 
@@ -132,9 +132,12 @@ def _multiplies_bfloat16() -> bool:
 
 
 def _is_slow_in_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 at half the rate of float32: Intel's do without AMX.
+    """Whether this CPU multiplies bfloat16 at half the rate of float32.
 
-    The instruction itself does (of one thread of an Emerald Rapids: 80 and 165 GFLOP/s).
+    Of Intel's, those of the generations with AMX do where AMX is hidden: the instruction itself is
+    slow (one thread of an Emerald Rapids: 80 and 165 GFLOP/s). AVX512-FP16 came with AMX.
     """
     asked = getattr(torch.cpu, "get_capabilities", None)
-    return asked is not None and "Intel" in str(asked().get("cpu_name")) and not has_amx()
+    has = asked() if asked is not None else {}
+    is_of_them = "Intel" in str(has.get("cpu_name")) and bool(has.get("avx512_fp16"))
+    return is_of_them and not has_amx()

@@ -12,9 +12,12 @@ from nonette.nn import device
 from nonette.nn.device import compiled, default_threads, pick_device, pick_dtype, threads
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, name: str, *, has_amx: bool) -> None:
+def pretend(
+    monkeypatch: pytest.MonkeyPatch, name: str, *, has_amx: bool, has_fp16: bool = True
+) -> None:
     """A processor with AVX512-BF16 that nothing is forbidden on."""
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": name})
+    has = {"cpu_name": name, "avx512_fp16": has_fp16}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
@@ -70,6 +73,8 @@ def test_bfloat16_is_left_to_large_models_where_it_is_slower_than_float32(
     for name, has_amx in (("Intel Xeon", True), ("AMD EPYC", False)):
         pretend(monkeypatch, name, has_amx=has_amx)
         assert pick_dtype(cpu, small) == torch.bfloat16
+    pretend(monkeypatch, "Intel Xeon", has_amx=False, has_fp16=False)  # of before AMX
+    assert pick_dtype(cpu, small) == torch.bfloat16
     pretend(monkeypatch, "Intel Xeon", has_amx=True)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
     assert pick_dtype(cpu, small) == torch.float32
