@@ -236,8 +236,9 @@ class LocalEngine:
         """The name of what enlarges and its network, or None where resampling has to do."""
         settings = self.checkpoint.settings
         name = settings.get("upsampler")
-        if "upsampler" not in settings and "world" in settings:
-            name = UPSAMPLER if UPSAMPLER in store.names() else None
+        is_own = isinstance(name, Mapping)  # a cascade's settings of its own last stage
+        if is_own or "upsampler" not in settings:
+            name = UPSAMPLER if "world" in settings and UPSAMPLER in store.names() else None
         if not name:
             return None
         checkpoint = self._companion("upsampler", name)

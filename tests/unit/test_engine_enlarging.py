@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,12 +110,15 @@ def test_a_model_may_name_another_upsampler_or_none(
     monkeypatch.setattr(store, "BUNDLED", tmp_path / "none")
     request = Request(prompt="", task="enlarge", source=noise(20, 16), num_pictures=1)
     with_upsampler(tmp_path / "home" / "models")
-    for settings, by in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "lanczos"),
         ({"world": "tiny", "upsampler": None}, "lanczos"),
         ({"upsampler": "mine"}, "mine"),
-    ):
-        place = reconfigured(tmp_path / str(len(by)) / str(len(settings)), **settings)
+        ({"upsampler": {"size": 32}}, "lanczos"),  # a cascade's own stage
+        ({"upsampler": {"size": 32}, "world": "tiny"}, "scenes-upsampler"),
+    )
+    for i, (settings, by) in enumerate(cases):
+        place = reconfigured(tmp_path / str(i), **settings)
         with_upsampler(place.parent, "mine")
         (drawing,) = LocalEngine(str(place), threads=1).draw([request])
         assert drawing[0].settings["enlarged"] == by
